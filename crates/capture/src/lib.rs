@@ -6,10 +6,23 @@
 //!
 //! # Memory and speed
 //!
-//! A reader owns one window of 256 KiB that is filled by plain `read` calls, and serves the packets out of
-//! it; it grows only for a single record that is larger, at most to [`MAX_RECORD`]. A memory map was built
-//! and measured beside it; `cargo run --release -p harken-capture --example walk -- FILE` repeats the
-//! measurement of the reader.
+//! A reader owns one window of 256 KiB that is filled by plain `read` calls, and lends the packets out of
+//! it. It grows only for a single larger record, at most to [`MAX_RECORD`]. A memory map was measured
+//! beside it and lost on every count, so that there is no `unsafe` here: the copy into a window that stays
+//! in the second-level cache costs less than the page faults and cache misses of a map, and mapped pages
+//! count as resident memory. A file of 1.2 GB with 1.84 million packets in the page cache, 128 bytes of
+//! every packet touched, Linux 6, one of 2 cores:
+//!
+//! | way | CPU seconds (user + system) | peak resident memory |
+//! |---|---|---|
+//! | `read` of 64 KiB, 256 KiB, 1 MiB | 0.05 (0.01 + 0.04) | 2.0, 2.1, 2.8 MiB |
+//! | `mmap`, faults as they come | 0.15 (0.14 + 0.01) | 1147 MiB |
+//! | `mmap`, `MAP_POPULATE` | 0.19 (0.14 + 0.05) | 1147 MiB |
+//! | `mmap`, populated and dropped in steps of 4 MiB | 0.24 (0.16 + 0.08) | 146 MiB |
+//!
+//! The figures of the reader itself: `cargo build --release -p harken-capture --example walk`, then
+//! `/usr/bin/time -v target/release/examples/walk FILE`, which prints nanoseconds for each packet (30 for
+//! this file, of which 5 in user mode).
 //!
 //! A damaged file gives every packet that is readable, then one [`Damage`] that names file, offset and
 //! reason.

@@ -79,7 +79,7 @@ impl Unit {
             Self::Nanos(10u64.pow(9 - u32::from(exponent)))
         } else {
             // Beyond 10^-28 s every count of 64 bits is less than a nanosecond.
-            Self::PerNano(10u64.checked_pow(u32::from(exponent) - 9).unwrap_or(u64::MAX))
+            10u64.checked_pow(u32::from(exponent) - 9).map_or(Self::Nanos(0), Self::PerNano)
         }
     }
 }

@@ -79,7 +79,7 @@ pub fn open(path: &Path) -> Result<Reader, Error> {
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     // A pipe or device has no size that a progress bar could use.
-    let size = metadata.is_file().then(|| metadata.len());
+    let size = metadata.is_file().then_some(metadata.len());
     Reader::from_source(&name, Box::new(file), size)
 }
 

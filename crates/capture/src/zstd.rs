@@ -14,11 +14,13 @@ pub(crate) struct ZstdFrames<R> {
     source: R,
     decoder: FrameDecoder,
     inside: bool,
+    /// What stopped the decoder, told when all that it had decoded before has been given.
+    failed: Option<io::Error>,
 }
 
 impl<R: BufRead> ZstdFrames<R> {
     pub(crate) fn new(source: R) -> Self {
-        Self { source, decoder: FrameDecoder::new(), inside: false }
+        Self { source, decoder: FrameDecoder::new(), inside: false, failed: None }
     }
 
     pub(crate) fn get_ref(&self) -> &R {
@@ -87,9 +89,24 @@ impl<R: BufRead> ZstdFrames<R> {
         Ok(bytes)
     }
 
+    /// Ends the frame early. The decoder holds back a whole window until its frame has ended, so that it is
+    /// given an empty last block in place of what is broken.
+    #[cold]
+    fn abandon(&mut self, e: io::Error) {
+        /// Last block, raw, no bytes; and four bytes where a checksum may stand.
+        const LAST_BLOCK: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
+        self.failed = Some(e);
+        if self.decoder.decode_blocks(LAST_BLOCK.as_slice(), BlockDecodingStrategy::UptoBlocks(1)).is_err() {
+            self.decoder = FrameDecoder::new();
+        }
+    }
+
     /// Closes a frame: its checksum must be that of what came out.
     fn finish(&mut self) -> io::Result<()> {
         self.inside = false;
+        if let Some(e) = self.failed.take() {
+            return Err(e);
+        }
         match (self.decoder.get_checksum_from_data(), self.decoder.get_calculated_checksum()) {
             (Some(stored), Some(calculated)) if stored != calculated => {
                 Err(io::Error::other("the zstd checksum does not match"))
@@ -106,9 +123,10 @@ impl<R: BufRead> Read for ZstdFrames<R> {
                 return Ok(0);
             }
             while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                self.decoder
-                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))
-                    .map_err(io::Error::other)?;
+                let one = BlockDecodingStrategy::UptoBlocks(1);
+                if let Err(e) = self.decoder.decode_blocks(&mut self.source, one) {
+                    self.abandon(io::Error::other(e));
+                }
             }
             let n = self.decoder.read(out)?;
             if n > 0 || out.is_empty() {
