@@ -1,0 +1,125 @@
+//! Zeek's `history`: one letter per kind of thing that happened, upper case from the originator.
+
+/// Letters kept; what comes after is left out.
+const MAX: usize = 38;
+/// A letter that may repeat does so at 1, 10, 100, ... occurrences.
+const SCALE: u32 = 10;
+
+/// The letters, and which kinds have been seen from whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct History {
+    letters: [u8; MAX],
+    len: u8,
+    seen: u32,
+}
+
+/// Kinds of segment that get a letter the first time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mark {
+    /// `S`: SYN without ACK; `H`: with.
+    Syn(bool),
+    /// `F`.
+    Fin,
+    /// `R`.
+    Rst,
+    /// `I`: FIN and RST.
+    FinRst,
+    /// `Q`: SYN with FIN or RST.
+    MultiFlag,
+    /// `D`: payload, no SYN, FIN or RST.
+    Data,
+    /// `A`: a pure acknowledgement.
+    Ack,
+}
+
+impl Mark {
+    const fn bit(self) -> u32 {
+        match self {
+            Self::Syn(_) => 0x1,
+            Self::Fin => 0x2,
+            Self::Rst => 0x4,
+            Self::FinRst => 0x8,
+            Self::Data => 0x10,
+            Self::Ack => 0x20,
+            Self::MultiFlag => 0x40,
+        }
+    }
+
+    const fn letter(self) -> u8 {
+        match self {
+            Self::Syn(false) => b'S',
+            Self::Syn(true) => b'H',
+            Self::Fin => b'F',
+            Self::Rst => b'R',
+            Self::FinRst => b'I',
+            Self::MultiFlag => b'Q',
+            Self::Data => b'D',
+            Self::Ack => b'A',
+        }
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { letters: [0; MAX], len: 0, seen: 0 }
+    }
+}
+
+impl History {
+    /// The letters.
+    pub(crate) fn as_str(&self) -> &str {
+        let letters = self.letters.get(..usize::from(self.len)).unwrap_or_default();
+        std::str::from_utf8(letters).unwrap_or_default()
+    }
+
+    /// Notes a segment's kind; true when that kind had been seen from this side before.
+    #[inline]
+    pub(crate) fn mark(&mut self, mark: Mark, is_orig: bool) -> bool {
+        let bit = if is_orig { mark.bit() } else { mark.bit() << 16 };
+        if self.seen & bit != 0 {
+            return true;
+        }
+        self.seen |= bit;
+        self.add(mark.letter(), is_orig);
+        false
+    }
+
+    /// Adds a letter, come what may.
+    pub(crate) fn add(&mut self, letter: u8, is_orig: bool) {
+        let letter = if is_orig { letter } else { letter.to_ascii_lowercase() };
+        if let Some(place) = self.letters.get_mut(usize::from(self.len)) {
+            *place = letter;
+            self.len += 1;
+        }
+    }
+
+    /// Counts an occurrence of something that repeats (`T`, `W`, `G`), and adds its letter at each power
+    /// of ten.
+    pub(crate) fn scaled(&mut self, letter: u8, is_orig: bool, count: &mut u32) {
+        *count = count.saturating_add(1);
+        let mut power = 1u32;
+        while power < *count {
+            power = power.saturating_mul(SCALE);
+        }
+        if power == *count {
+            self.add(letter, is_orig);
+        }
+    }
+
+    /// The roles were the other way round.
+    pub(crate) fn flip(&mut self) {
+        self.seen = self.seen.rotate_left(16);
+        self.add(b'^', true);
+    }
+
+    /// Whether it reads as the originator's SYN followed by its RST, with no SYN-ACK, FIN, pure
+    /// acknowledgement or odd flags of the originator in between.
+    pub(crate) fn is_syn_then_reset(&self) -> bool {
+        let text = self.as_str();
+        let text = text.strip_prefix('^').unwrap_or(text);
+        let Some(rest) = text.strip_prefix('S') else { return false };
+        let reset = rest.find('R');
+        let other = rest.find(['H', 'A', 'F', 'G', 'I', 'Q']);
+        reset.is_some_and(|r| other.is_none_or(|o| r < o))
+    }
+}

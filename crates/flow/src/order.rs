@@ -1,0 +1,596 @@
+//! Ordered delivery: what is handed on, what waits, and when bytes are given up.
+//!
+//! # Order
+//!
+//! A piece of a stream is delivered when the stream has reached it *and* the other stream has reached what
+//! the piece acknowledges. A mirror may deliver the two directions out of step; the acknowledgement numbers
+//! put them in step again. A retransmission may acknowledge more than the original did: of two directions
+//! that wait for each other the piece that arrived later is the retransmission and goes first, and a piece
+//! never waits for more than the piece behind it does.
+//!
+//! # The gap rule
+//!
+//! A hole is the distance between the next byte of a stream and the first evidence of later ones: a held
+//! piece, or an acknowledgement of the peer. It becomes a gap when
+//!
+//! - the peer has acknowledged past it, or the peer has never been seen (one direction mirrored), and
+//! - since it was noticed, at least [`Config::reorder_packets`] packets of the flow *and*
+//!   [`Config::reorder_time`] of packet time have gone by, or [`Config::reorder_time_max`] of packet time
+//!   alone. (Reason [`GapReason::Acknowledged`].)
+//!
+//! It also becomes a gap when the budget for out-of-order bytes is used up: the hole nearest the start is
+//! given up until the new piece fits ([`GapReason::Budget`]); and when the flow ends, times out, is evicted
+//! or the source ends ([`GapReason::Closed`]). A hole that a visible peer has not acknowledged stays: the
+//! loss happened before the mirror and the sender will retransmit. Bytes that the capture has cut off are a
+//! gap at once ([`GapReason::Truncated`]).
+//!
+//! One byte that is known by its acknowledgement alone is taken for a FIN that was not seen, until
+//! something behind it says otherwise.
+//!
+//! # Where a stream begins
+//!
+//! At its SYN, or where the peer's acknowledgements were when it was first seen. When the first thing seen
+//! of a stream is data, earlier data may have been overtaken by it: the first data is held for the same
+//! window, and the stream then begins at the lowest byte held.
+use crate::flow::{Bits, Facts, Flow, Half, Mode};
+use crate::pair::Side;
+use crate::pool::{PAGE, Pool};
+use crate::reassembly::{Arrival, Hole, Kind, Piece, Reassembly};
+use crate::stats::Stats;
+use crate::weird::{Weird, Weirds};
+use crate::{Chunk, Config, Gap, GapReason, Handler, Verdict};
+use harken_wire::Timestamp;
+
+/// A sequence number further ahead than this is not believed: the largest receive window, RFC 7323
+/// section 2.3.
+pub(crate) const PLAUSIBLE: i64 = 1 << 30;
+
+/// One flow and everything that working on it needs.
+pub(crate) struct Work<'a, H: Handler> {
+    pub(crate) flow: &'a mut Flow,
+    pub(crate) state: &'a mut H::State,
+    pub(crate) pending: &'a mut Option<Box<Reassembly>>,
+    pub(crate) pool: &'a mut Pool,
+    pub(crate) stats: &'a mut Stats,
+    pub(crate) config: &'a Config,
+    pub(crate) now: Timestamp,
+    pub(crate) handler: &'a mut H,
+}
+
+/// The payload of a segment, placed in its stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed<'p> {
+    pub(crate) offset: u64,
+    pub(crate) bytes: &'p [u8],
+    /// Bytes behind `bytes` that were sent and not captured.
+    pub(crate) cut: u32,
+    /// The stream ends behind them.
+    pub(crate) fin: bool,
+    pub(crate) from: Arrival,
+}
+
+impl<H: Handler> Work<'_, H> {
+    /// Tells the consumer about oddities that it has not been told of.
+    pub(crate) fn report(&mut self, weirds: Weirds, ts: Timestamp) {
+        let fresh = weirds.without(self.flow.weirds);
+        if fresh.is_empty() {
+            return;
+        }
+        self.flow.weirds = self.flow.weirds.union(fresh);
+        for weird in fresh.iter() {
+            self.handler.weird(self.flow, weird.name(), ts);
+        }
+    }
+
+    /// Takes a segment's payload and FIN. What is old has been trimmed off, what is implausible never comes
+    /// here.
+    pub(crate) fn place(&mut self, side: Side, mut p: Placed<'_>) {
+        let behind = self.front(side).map(|f| (f.offset, f.from.ack));
+        let ack = behind.map_or(p.from.ack, |(_, ack)| ack.min(p.from.ack));
+        if self.in_turn(side, p.offset, ack) {
+            let room = behind.map_or(u64::MAX, |(offset, _)| offset.saturating_sub(p.offset));
+            let n = p.bytes.len().min(room.min(usize::MAX as u64) as usize);
+            let (now, rest) = p.bytes.split_at_checked(n).unwrap_or((p.bytes, &[]));
+            self.deliver(side, now, p.from);
+            p.offset = p.offset.wrapping_add(n as u64);
+            p.bytes = rest;
+            if self.flow.mode == Mode::Ignore {
+                self.count_opaque(side, rest.len() as u64);
+                return;
+            }
+            if rest.is_empty() && behind.is_none() {
+                if p.cut > 0 {
+                    self.gap(side, u64::from(p.cut), GapReason::Truncated, p.from.ts);
+                    p.cut = 0;
+                }
+                if p.fin && self.flow.mode == Mode::Deliver {
+                    self.end(side, p.from.ts);
+                    p.fin = false;
+                }
+            }
+        }
+        if self.flow.mode == Mode::Deliver && (!p.bytes.is_empty() || p.cut > 0 || p.fin) {
+            self.put_aside(side, p);
+        }
+    }
+
+    /// Whether something at `offset` that acknowledges `ack` may be delivered now.
+    fn in_turn(&self, side: Side, offset: u64, ack: u64) -> bool {
+        let half = self.flow.halves.of(side);
+        offset == half.next && !half.bits.has(Bits::START_OPEN) && !self.flow.waits_for(side.other(), ack)
+    }
+
+    fn front(&self, side: Side) -> Option<Piece> {
+        self.pending.as_ref().and_then(|r| r.front(side))
+    }
+
+    /// Holds what cannot be delivered yet, making room by giving up holes when the budget is used up.
+    fn put_aside(&mut self, side: Side, mut p: Placed<'_>) {
+        let need = p.bytes.len() / PAGE + 2;
+        let cap = self.config.ooo_bytes_per_flow as usize / PAGE;
+        while !self.pool.has(need) || self.pending.as_ref().is_some_and(|r| r.pages + need > cap) {
+            if self.pending.as_ref().is_none_or(|r| r.pages == 0) || !self.force(GapReason::Budget) {
+                break;
+            }
+            self.advance_both();
+            if self.flow.mode == Mode::Ignore {
+                return self.count_opaque(side, p.bytes.len() as u64);
+            }
+        }
+        // Making room may have moved the stream on.
+        let next = self.flow.halves.of(side).next;
+        let old = next.saturating_sub(p.offset).min(p.bytes.len() as u64);
+        if old > 0 {
+            self.count_duplicate(side, old);
+            p.bytes = p.bytes.get(old as usize..).unwrap_or_default();
+            p.offset = p.offset.wrapping_add(old);
+        }
+        if !self.pool.has(need) && !p.bytes.is_empty() {
+            return self.bypass(side, p);
+        }
+        let state = self.pending.get_or_insert_with(|| self.pool.reassembly());
+        let done = state.insert(self.pool, side, p.offset, p.bytes, p.from);
+        let end = p.offset.wrapping_add(p.bytes.len() as u64);
+        if p.cut > 0 {
+            state.insert_marker(side, end, p.cut, Kind::Missing, p.from);
+        }
+        if p.fin {
+            state.insert_marker(side, end.wrapping_add(u64::from(p.cut)), 0, Kind::Fin, p.from);
+        }
+        self.stats.out_of_order += u64::from(done.held > 0);
+        self.stats.held_bytes += done.held;
+        self.stats.page_bytes = (self.pool.used() * PAGE) as u64;
+        self.stats.page_bytes_peak = self.stats.page_bytes_peak.max(self.stats.page_bytes);
+        if done.refused > 0 {
+            self.stats.dropped.over_budget += done.refused;
+            self.flow.rare(side).dropped_bytes += done.refused;
+        }
+        if done.duplicate > 0 {
+            self.count_duplicate(side, done.duplicate);
+            if done.duplicate == p.bytes.len() as u64 {
+                self.count_duplicate_packet(side);
+            }
+        }
+        if done.differs {
+            self.stats.inconsistent += 1;
+            let mut weirds = Weirds::default();
+            weirds.add(Weird::RexmitInconsistency);
+            self.report(weirds, p.from.ts);
+        }
+    }
+
+    /// No page is to be had (other flows hold them all): gives up what is before the piece, and delivers it.
+    fn bypass(&mut self, side: Side, p: Placed<'_>) {
+        if self.flow.halves.of(side).bits.has(Bits::START_OPEN) {
+            self.begin(side, p.offset);
+        }
+        let hole = p.offset.saturating_sub(self.flow.halves.of(side).next);
+        if hole > 0 {
+            self.gap(side, hole, GapReason::Budget, p.from.ts);
+        }
+        if self.flow.mode == Mode::Ignore {
+            return self.count_opaque(side, p.bytes.len() as u64);
+        }
+        self.deliver(side, p.bytes, p.from);
+        if self.flow.mode == Mode::Deliver && p.cut > 0 {
+            self.gap(side, u64::from(p.cut), GapReason::Truncated, p.from.ts);
+        }
+        if self.flow.mode == Mode::Deliver && p.fin {
+            self.end(side, p.from.ts);
+        }
+    }
+
+    /// Delivers whatever has become deliverable and gives up the holes whose time is over.
+    pub(crate) fn drive(&mut self) {
+        loop {
+            self.advance_both();
+            if self.pending.is_none() && !self.evidence(Side::Low) && !self.evidence(Side::High) {
+                return;
+            }
+            if self.flow.mode == Mode::Ignore {
+                return;
+            }
+            self.notice(Side::Low);
+            self.notice(Side::High);
+            let orig = self.flow.orig;
+            if !self.declare(orig) && !self.declare(orig.other()) {
+                break;
+            }
+        }
+        if self.pending.as_ref().is_some_and(|r| r.is_idle())
+            && let Some(state) = self.pending.take()
+        {
+            self.pool.recycle(state);
+        }
+    }
+
+    /// Delivers everything that waits, with gaps where bytes are missing.
+    pub(crate) fn flush(&mut self) {
+        loop {
+            self.drive();
+            if self.flow.mode == Mode::Ignore || !self.force(GapReason::Closed) {
+                break;
+            }
+        }
+        if let Some(state) = self.pending.take() {
+            self.pool.recycle(state);
+        }
+    }
+
+    fn advance_both(&mut self) {
+        loop {
+            let orig = self.flow.orig;
+            let moved = self.advance(orig) | self.advance(orig.other());
+            if !moved && !self.break_cycle() {
+                return;
+            }
+        }
+    }
+
+    /// Delivers the pieces of one direction whose turn it is; true when there was one.
+    fn advance(&mut self, side: Side) -> bool {
+        let mut moved = false;
+        while let Some(state) = self.pending.as_deref() {
+            let half = self.flow.halves.of(side);
+            let mut pieces = state.sides.of(side).pieces.iter();
+            let Some(front) = pieces.next() else { break };
+            let ack = pieces.next().map_or(front.from.ack, |p| p.from.ack.min(front.from.ack));
+            if front.offset > half.next
+                || half.bits.has(Bits::START_OPEN)
+                || self.flow.waits_for(side.other(), ack)
+            {
+                break;
+            }
+            self.release_front(side);
+            moved = true;
+        }
+        moved
+    }
+
+    /// Two directions whose next pieces wait for each other: one of them acknowledges more than its
+    /// original did, and that is the one that arrived later.
+    fn break_cycle(&mut self) -> bool {
+        let stuck = |side: Side| {
+            let half = self.flow.halves.of(side);
+            self.front(side).filter(|p| p.offset <= half.next && !half.bits.has(Bits::START_OPEN))
+        };
+        match (stuck(Side::Low), stuck(Side::High)) {
+            (Some(low), Some(high)) => {
+                let side = if low.from.ordinal > high.from.ordinal { Side::Low } else { Side::High };
+                self.release_front(side);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Delivers the first piece of a direction, which the stream has reached.
+    fn release_front(&mut self, side: Side) {
+        let Some(piece) = self.pending.as_mut().and_then(|r| r.pop(side)) else { return };
+        let next = self.flow.halves.of(side).next;
+        let old = next.saturating_sub(piece.offset).min(u64::from(piece.len));
+        match piece.kind {
+            Kind::Data(page) => {
+                let len = u64::from(piece.len);
+                self.stats.held_bytes = self.stats.held_bytes.saturating_sub(len);
+                if old > 0 {
+                    self.count_duplicate(side, old);
+                }
+                let bytes = self.pool.get(page, piece.len as usize).get(old as usize..).unwrap_or_default();
+                if !bytes.is_empty() {
+                    orient(self.flow, self.handler, side, bytes);
+                    let verdict =
+                        emit(self.flow, self.state, self.handler, self.stats, side, bytes, piece.from);
+                    self.pool.release(page);
+                    self.obey(verdict);
+                } else {
+                    self.pool.release(page);
+                }
+                self.stats.page_bytes = (self.pool.used() * PAGE) as u64;
+            }
+            Kind::Missing => {
+                let len = u64::from(piece.len) - old;
+                if len > 0 {
+                    self.gap(side, len, GapReason::Truncated, piece.from.ts);
+                }
+            }
+            Kind::Fin => self.end(side, piece.from.ts),
+        }
+    }
+
+    /// Hands bytes to the consumer that the stream has reached.
+    fn deliver(&mut self, side: Side, bytes: &[u8], from: Arrival) {
+        if bytes.is_empty() {
+            return;
+        }
+        orient(self.flow, self.handler, side, bytes);
+        let verdict = emit(self.flow, self.state, self.handler, self.stats, side, bytes, from);
+        self.obey(verdict);
+    }
+
+    fn obey(&mut self, verdict: Verdict) {
+        if verdict == Verdict::Ignore && self.flow.mode == Mode::Deliver {
+            self.ignore();
+        }
+    }
+
+    /// The consumer wants no more: what is held becomes opaque, and nothing is put aside from here on.
+    fn ignore(&mut self) {
+        self.flow.mode = Mode::Ignore;
+        if let Some(mut state) = self.pending.take() {
+            for side in [Side::Low, Side::High] {
+                state.sides.of_mut(side).hole = None;
+                while let Some(piece) = state.pop(side) {
+                    self.discard(side, piece);
+                }
+            }
+            self.pool.recycle(state);
+        }
+        for half in [&mut self.flow.halves.low, &mut self.flow.halves.high] {
+            half.next = half.next.max(half.last);
+            half.bits.set(Bits::START_OPEN | Bits::FIN_ASSUMED, false);
+        }
+    }
+
+    /// Releases a piece that will not be delivered, and counts it as opaque.
+    fn discard(&mut self, side: Side, piece: Piece) {
+        if let Kind::Data(page) = piece.kind {
+            let len = u64::from(piece.len);
+            self.pool.release(page);
+            self.stats.held_bytes = self.stats.held_bytes.saturating_sub(len);
+            self.stats.page_bytes = (self.pool.used() * PAGE) as u64;
+            self.count_opaque(side, len);
+        }
+    }
+
+    /// Drops held pieces behind a FIN that was just learnt of.
+    pub(crate) fn drop_behind(&mut self, side: Side, fin: u64) {
+        while let Some(piece) = self.pending.as_mut().and_then(|r| r.pop_behind(side, fin)) {
+            if let Kind::Data(page) = piece.kind {
+                let len = u64::from(piece.len);
+                self.pool.release(page);
+                self.stats.held_bytes = self.stats.held_bytes.saturating_sub(len);
+                self.stats.dropped.after_fin += len;
+                self.flow.rare(side).dropped_bytes += len;
+            }
+        }
+    }
+
+    pub(crate) fn count_opaque(&mut self, side: Side, len: u64) {
+        self.flow.halves.of_mut(side).opaque += len;
+        self.stats.opaque_bytes += len;
+    }
+
+    pub(crate) fn count_duplicate(&mut self, side: Side, len: u64) {
+        self.flow.rare(side).duplicate_bytes += len;
+        self.stats.duplicate_bytes += len;
+    }
+
+    pub(crate) fn count_duplicate_packet(&mut self, side: Side) {
+        self.flow.rare(side).duplicate_packets += 1;
+        self.stats.duplicate_packets += 1;
+    }
+
+    /// Tells the consumer, once, that a direction has ended.
+    pub(crate) fn end(&mut self, side: Side, ts: Timestamp) {
+        let half = self.flow.halves.of_mut(side);
+        if half.bits.has(Bits::ENDED) {
+            return;
+        }
+        half.bits.set(Bits::ENDED, true);
+        if self.flow.mode == Mode::Deliver {
+            let dir = self.flow.dir(side);
+            self.handler.end(self.flow, self.state, dir, ts);
+        }
+    }
+
+    /// Declares the next `len` bytes of a stream missing.
+    fn gap(&mut self, side: Side, len: u64, reason: GapReason, ts: Timestamp) {
+        let clean = self.flow.halves.low.life.is_clean() && self.flow.halves.high.life.is_clean();
+        let half = self.flow.halves.of_mut(side);
+        let offset = half.next;
+        half.next = half.next.saturating_add(len);
+        half.bits.set(Bits::FIN_ASSUMED, false);
+        let acked = half.acked.saturating_sub(offset).min(len);
+        let rare = self.flow.rare(side);
+        rare.gaps = rare.gaps.saturating_add(1);
+        rare.gap_bytes += len;
+        if clean && acked > 0 {
+            rare.missed_bytes += acked;
+            let mut marks = rare.gap_marks;
+            let is_orig = side == self.flow.orig;
+            self.flow.history.scaled(b'G', is_orig, &mut marks);
+            self.flow.rare(side).gap_marks = marks;
+        }
+        self.stats.gap(reason, len);
+        self.flow.facts.set(Facts::ORIENTED);
+        let gap = Gap { dir: self.flow.dir(side), offset, len, reason, ts };
+        let verdict = self.handler.gap(self.flow, self.state, gap);
+        self.obey(verdict);
+    }
+
+    /// The end of the hole at the stream's next byte, by the evidence there is; `None` when there is none.
+    fn hole_end(&self, side: Side) -> Option<u64> {
+        let half = self.flow.halves.of(side);
+        match self.front(side) {
+            Some(piece) => {
+                (piece.offset > half.next || half.bits.has(Bits::START_OPEN)).then_some(piece.offset)
+            }
+            None if self.flow.is_waived(side) => None,
+            None => {
+                let acked = self.flow.clamp_ack(side, half.acked);
+                (acked > half.next).then_some(acked)
+            }
+        }
+    }
+
+    fn evidence(&self, side: Side) -> bool {
+        let half = self.flow.halves.of(side);
+        half.acked > half.next && self.hole_end(side).is_some()
+    }
+
+    /// Keeps the record of one direction's hole up to date.
+    fn notice(&mut self, side: Side) {
+        let half = *self.flow.halves.of(side);
+        let end = self.hole_end(side);
+        let ordinal = self.flow.packets();
+        let front = self.front(side);
+        if half.bits.has(Bits::FIN_ASSUMED) && (front.is_some() || half.acked > half.next.saturating_add(1)) {
+            self.flow.halves.of_mut(side).bits.set(Bits::FIN_ASSUMED, false);
+        }
+        let state = self.pending.get_or_insert_with(|| self.pool.reassembly());
+        let waiting = state.sides.of_mut(side);
+        let Some(end) = end else {
+            waiting.hole = None;
+            return;
+        };
+        match &mut waiting.hole {
+            // A record from before the clock stepped back counts from now.
+            Some(hole) if hole.mark > half.next => {
+                if hole.since > self.now {
+                    hole.since = self.now;
+                }
+            }
+            hole => {
+                let (since, ordinal) = match front {
+                    Some(piece) => (piece.from.now.min(self.now), piece.from.ordinal),
+                    None => (self.now, ordinal),
+                };
+                *hole = Some(Hole { mark: end.max(half.next), since, ordinal });
+            }
+        }
+    }
+
+    /// Applies the gap rule to one direction; true when something has changed.
+    fn declare(&mut self, side: Side) -> bool {
+        let Some(hole) = self.pending.as_ref().and_then(|r| r.sides.of(side).hole) else { return false };
+        let passed = self.flow.packets().wrapping_sub(hole.ordinal);
+        let waited = self.now.since(hole.since);
+        let over = waited >= self.config.reorder_time_max
+            || waited >= self.config.reorder_time && passed >= u64::from(self.config.reorder_packets);
+        if !over {
+            return false;
+        }
+        let Some(end) = self.hole_end(side) else { return false };
+        let half: &Half = self.flow.halves.of(side);
+        if half.bits.has(Bits::START_OPEN) {
+            self.begin(side, end);
+            return true;
+        }
+        let end = end.min(hole.mark);
+        let peer_seen = self.flow.halves.of(side.other()).packets > 0;
+        if peer_seen && half.acked < end || end <= half.next {
+            return false;
+        }
+        self.give_up(side, end, GapReason::Acknowledged)
+    }
+
+    /// Gives up `side`'s hole up to `end`, or finds that it is none.
+    fn give_up(&mut self, side: Side, end: u64, reason: GapReason) -> bool {
+        let half = self.flow.halves.of(side);
+        if self.front(side).is_none() {
+            if half.packets == 0 && reason == GapReason::Acknowledged {
+                self.flow.facts.set(Facts::ONE_SIDED);
+                return true;
+            }
+            if half.acked == half.next.wrapping_add(1) {
+                self.flow.halves.of_mut(side).bits.set(Bits::FIN_ASSUMED, true);
+                return true;
+            }
+        }
+        let len = end.saturating_sub(half.next);
+        self.gap(side, len, reason, self.now);
+        true
+    }
+
+    /// Lets a stream whose start was not seen begin at `offset`, or at the lowest byte that is held.
+    fn begin(&mut self, side: Side, offset: u64) {
+        let offset = self.front(side).map_or(offset, |p| p.offset.min(offset));
+        let half = self.flow.halves.of_mut(side);
+        half.bits.set(Bits::START_OPEN, false);
+        half.next = offset;
+        self.flow.rims.of_mut(side).first = offset;
+    }
+
+    /// Gives up one hole without waiting any longer: the one nearest to what can be delivered then. False
+    /// when there is nothing left to give up.
+    fn force(&mut self, reason: GapReason) -> bool {
+        let orig = self.flow.orig;
+        let sides = [orig, orig.other()];
+        let held = |w: &Self, s: Side| w.front(s).is_some() && w.hole_end(s).is_some();
+        let free = |w: &Self, s: Side| w.front(s).is_some_and(|p| !w.flow.waits_for(s.other(), p.from.ack));
+        let choice = sides
+            .into_iter()
+            .find(|s| held(self, *s) && free(self, *s))
+            .or_else(|| sides.into_iter().find(|s| held(self, *s)))
+            .or_else(|| sides.into_iter().find(|s| self.hole_end(*s).is_some()));
+        if let Some(side) = choice {
+            let end = self.hole_end(side).unwrap_or_default();
+            if self.flow.halves.of(side).bits.has(Bits::START_OPEN) {
+                self.begin(side, end);
+                return true;
+            }
+            return self.give_up(side, end, reason);
+        }
+        // Nothing is missing and still something waits: let it go rather than wait for ever.
+        let waiting = sides.into_iter().find(|s| self.front(*s).is_some());
+        waiting.inspect(|s| self.release_front(*s)).is_some()
+    }
+}
+
+/// Before the first delivery of a flow whose handshake was not seen, the consumer is asked whose bytes
+/// these are.
+fn orient<H: Handler>(flow: &mut Flow, handler: &mut H, side: Side, bytes: &[u8]) {
+    if flow.facts.has(Facts::ORIENTED) {
+        return;
+    }
+    flow.facts.set(Facts::ORIENTED);
+    if let Some(dir) = handler.orient(bytes) {
+        flow.facts.set(Facts::ORIG_KNOWN);
+        if flow.dir(side) != dir {
+            flow.flip();
+        }
+    }
+}
+
+/// Hands bytes to the consumer and moves the stream on.
+#[inline]
+pub(crate) fn emit<H: Handler>(
+    flow: &mut Flow,
+    state: &mut H::State,
+    handler: &mut H,
+    stats: &mut Stats,
+    side: Side,
+    bytes: &[u8],
+    from: Arrival,
+) -> Verdict {
+    let ack = flow.clamp_ack(side.other(), from.ack);
+    let dir = flow.dir(side);
+    let half = flow.halves.of_mut(side);
+    let len = bytes.len() as u64;
+    let offset = half.next;
+    half.next = half.next.wrapping_add(len);
+    half.delivered = half.delivered.wrapping_add(len);
+    stats.delivered_bytes = stats.delivered_bytes.wrapping_add(len);
+    handler.data(flow, state, Chunk { dir, offset, bytes, ack, ts: from.ts })
+}

@@ -1,0 +1,551 @@
+//! The flow table: finding flows, opening, closing, time-outs, eviction.
+use crate::flow::{Bits, Facts, Flow, Mode};
+use crate::key::{PackedKey, Seed};
+use crate::order::Work;
+use crate::pair::{Pair, Side};
+use crate::pool::Pool;
+use crate::reassembly::Reassembly;
+use crate::state::Endpoint;
+use crate::stats::Stats;
+use crate::timer::{Link, Queue};
+use crate::weird::{Weird, Weirds};
+use crate::{CloseReason, Config, Dir, Handler};
+use harken_wire::{Encap, Segment, Timestamp};
+use hashbrown::HashTable;
+
+/// Packet time that goes back by more than this is a step of the clock, not a reordering.
+const STEP: u64 = 1_000_000_000;
+/// Flows that are looked at, at most, to find one that is idle when the table is full.
+const SECOND_CHANCES: u32 = 16;
+/// A sequence number this near to a live stream makes a SYN an attack rather than a new connection.
+const NEAR: i64 = 1 << 20;
+
+/// Which time-out a flow is under.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Class {
+    /// The slot is not in use.
+    Free,
+    /// Not yet an exchange.
+    HalfOpen,
+    Established,
+    /// Over; kept for late packets.
+    Closing,
+}
+
+struct Slot<S> {
+    flow: Flow,
+    pending: Option<Box<Reassembly>>,
+    state: Option<S>,
+    class: Class,
+    /// When a closing flow is let go.
+    until: Timestamp,
+}
+
+/// An entry of the hash index.
+#[derive(Clone, Copy)]
+struct Entry {
+    hash: u32,
+    id: u32,
+}
+
+/// The hash that the index works with, from the part of it that an entry keeps.
+#[inline]
+const fn spread(hash: u32) -> u64 {
+    hash as u64 | (hash as u64) << 32
+}
+
+/// The queues, and when the first of them is due.
+#[derive(Default)]
+struct Queues {
+    half_open: Queue,
+    established: Queue,
+    closing: Queue,
+    pending: Queue,
+    idle_links: Vec<Link>,
+    pending_links: Vec<Link>,
+}
+
+impl Queues {
+    fn of(&mut self, class: Class) -> Option<&mut Queue> {
+        match class {
+            Class::Free => None,
+            Class::HalfOpen => Some(&mut self.half_open),
+            Class::Established => Some(&mut self.established),
+            Class::Closing => Some(&mut self.closing),
+        }
+    }
+}
+
+/// All flows of a shard. `S` is what the consumer keeps per flow.
+pub struct FlowTable<S> {
+    config: Config,
+    seed: Seed,
+    index: HashTable<Entry>,
+    slots: Vec<Slot<S>>,
+    free: Vec<u32>,
+    queues: Queues,
+    pool: Pool,
+    stats: Stats,
+    now: Timestamp,
+    /// No queue has anything to do before this time.
+    next_due: Timestamp,
+    opened: u64,
+}
+
+impl<S> FlowTable<S> {
+    /// An empty table.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            seed: Seed::random(),
+            index: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            queues: Queues::default(),
+            pool: Pool::new(config.ooo_bytes_total),
+            stats: Stats::default(),
+            now: Timestamp(0),
+            next_due: Timestamp(u64::MAX),
+            opened: 0,
+        }
+    }
+
+    /// The ledger.
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Takes one segment, captured at `ts`.
+    pub fn segment<H: Handler<State = S>>(&mut self, ts: Timestamp, seg: &Segment<'_>, handler: &mut H) {
+        self.stats.packets += 1;
+        self.stats.payload_bytes = self.stats.payload_bytes.wrapping_add(seg.payload.len() as u64);
+        self.tick(ts, handler);
+        let (key, side) = PackedKey::new(seg, self.config.tunnel_in_key);
+        let hash = self.seed.hash(&key) as u32;
+        let slots = &self.slots;
+        let found = self
+            .index
+            .find(spread(hash), |e| {
+                e.hash == hash && slots.get(e.id as usize).is_some_and(|s| s.flow.key == key)
+            })
+            .map(|e| e.id);
+        let id = match found {
+            Some(id) if !self.is_over(id, side, ts, seg, handler) => id,
+            _ => self.open(ts, key, hash, side, seg, handler),
+        };
+        let Some(slot) = self.slots.get_mut(id as usize) else { return };
+        let Some(state) = slot.state.as_mut() else { return };
+        if slot.flow.halves.of(side).packets == 0 && seg.encap != Encap::default() {
+            *slot.flow.encaps.of_mut(side) = Some(Box::new(seg.encap));
+        }
+        let mut work = Work {
+            flow: &mut slot.flow,
+            state,
+            pending: &mut slot.pending,
+            pool: &mut self.pool,
+            stats: &mut self.stats,
+            config: &self.config,
+            now: self.now,
+            handler,
+        };
+        work.segment(side, ts, seg);
+        if !slot.flow.steady || slot.class != Class::Established || slot.pending.is_some() {
+            self.requeue(id);
+        }
+    }
+
+    /// Time passes without a packet.
+    pub fn advance<H: Handler<State = S>>(&mut self, ts: Timestamp, handler: &mut H) {
+        self.tick(ts, handler);
+    }
+
+    /// The input has ended: delivers what waits and closes all flows, in the order in which they began.
+    pub fn finish<H: Handler<State = S>>(&mut self, handler: &mut H) {
+        let mut live: Vec<(u64, u32)> = (0u32..)
+            .zip(&self.slots)
+            .filter(|(_, s)| s.class != Class::Free)
+            .map(|(id, s)| (s.flow.number, id))
+            .collect();
+        live.sort_unstable();
+        for (_, id) in live {
+            self.close(id, CloseReason::EndOfInput, handler);
+        }
+    }
+
+    /// Moves the clock and does what is due.
+    #[inline]
+    fn tick<H: Handler<State = S>>(&mut self, ts: Timestamp, handler: &mut H) {
+        if ts > self.now {
+            self.now = ts;
+            if ts >= self.next_due {
+                self.expire(handler);
+            }
+        } else if self.now.since(ts) > STEP {
+            self.now = ts;
+            self.stats.clock_steps += 1;
+            self.expire(handler);
+        }
+    }
+
+    #[cold]
+    fn expire<H: Handler<State = S>>(&mut self, handler: &mut H) {
+        while let Some((id, due)) = self.queues.pending.front(&self.queues.pending_links) {
+            // A time too far ahead was set before the clock stepped back.
+            if due > self.now && due.since(self.now) <= self.config.reorder_time.max(1) {
+                break;
+            }
+            self.queues.pending.remove(&mut self.queues.pending_links, id);
+            self.drive(id, handler);
+        }
+        for class in [Class::HalfOpen, Class::Established, Class::Closing] {
+            let period = self.period(class);
+            loop {
+                let Queues { idle_links, .. } = &self.queues;
+                let queue = match class {
+                    Class::HalfOpen => &self.queues.half_open,
+                    Class::Established => &self.queues.established,
+                    _ => &self.queues.closing,
+                };
+                let Some((id, due)) = queue.front(idle_links) else { break };
+                if due > self.now && due.since(self.now) <= period {
+                    break;
+                }
+                match self.expired(id, self.now) {
+                    Some(reason) => self.close(id, reason, handler),
+                    None => self.queue(id, class),
+                }
+            }
+        }
+        self.next_due = self.first_due();
+    }
+
+    /// When the first queue has something to do.
+    fn first_due(&self) -> Timestamp {
+        let q = &self.queues;
+        [&q.half_open, &q.established, &q.closing]
+            .into_iter()
+            .filter_map(|queue| queue.front(&q.idle_links))
+            .chain(q.pending.front(&q.pending_links))
+            .map(|(_, due)| due)
+            .min()
+            .unwrap_or(Timestamp(u64::MAX))
+    }
+
+    /// How often flows of a class are looked at. Established ones more often than they time out, since a
+    /// queue does not know which of its flows have been quiet longest.
+    const fn period(&self, class: Class) -> u64 {
+        let period = match class {
+            Class::Free => 0,
+            Class::HalfOpen => self.config.idle_half_open,
+            Class::Established => self.config.idle_established / 8,
+            Class::Closing => self.config.linger,
+        };
+        if period == 0 { 1 } else { period }
+    }
+
+    /// Why a flow's time is over, if it is.
+    fn expired(&self, id: u32, now: Timestamp) -> Option<CloseReason> {
+        let slot = self.slots.get(id as usize)?;
+        let quiet = now.since(slot.flow.last);
+        match slot.class {
+            Class::Free => None,
+            Class::HalfOpen => (quiet >= self.config.idle_half_open).then_some(CloseReason::Idle),
+            Class::Established => (quiet >= self.config.idle_established).then_some(CloseReason::Idle),
+            Class::Closing => {
+                let over = now >= slot.until || slot.until.since(now) > self.config.linger;
+                over.then_some(CloseReason::Finished)
+            }
+        }
+    }
+
+    /// Puts a flow at the tail of a class's queue.
+    fn queue(&mut self, id: u32, class: Class) {
+        let due = self.now.plus(self.period(class));
+        let Some(slot) = self.slots.get_mut(id as usize) else { return };
+        let old = std::mem::replace(&mut slot.class, class);
+        if class == Class::Closing && old != class {
+            slot.until = due;
+        }
+        let due = if class == Class::Closing { slot.until } else { due };
+        let mut links = std::mem::take(&mut self.queues.idle_links);
+        if let Some(queue) = self.queues.of(old) {
+            queue.remove(&mut links, id);
+        }
+        if let Some(queue) = self.queues.of(class) {
+            queue.push(&mut links, id, due);
+        }
+        self.queues.idle_links = links;
+        self.next_due = self.next_due.min(due);
+    }
+
+    /// Moves a flow to the queues that its state asks for.
+    fn requeue(&mut self, id: u32) {
+        let Some(slot) = self.slots.get(id as usize) else { return };
+        let class = classify(&slot.flow);
+        let pending = slot.pending.is_some();
+        if class != slot.class {
+            self.queue(id, class);
+        }
+        let Queues { pending: queue, pending_links: links, .. } = &mut self.queues;
+        let queued = links.get(id as usize).is_some_and(Link::is_queued);
+        if pending && !queued {
+            let due = self.now.plus(self.config.reorder_time.max(1));
+            queue.push(links, id, due);
+            self.next_due = self.next_due.min(due);
+        } else if !pending && queued {
+            queue.remove(links, id);
+        }
+    }
+
+    /// Applies the gap rule to a flow that waits.
+    fn drive<H: Handler<State = S>>(&mut self, id: u32, handler: &mut H) {
+        let Some(slot) = self.slots.get_mut(id as usize) else { return };
+        let Some(state) = slot.state.as_mut() else { return };
+        let mut work = Work {
+            flow: &mut slot.flow,
+            state,
+            pending: &mut slot.pending,
+            pool: &mut self.pool,
+            stats: &mut self.stats,
+            config: &self.config,
+            now: self.now,
+            handler,
+        };
+        work.drive();
+        slot.flow.refresh_steady();
+        self.requeue(id);
+    }
+
+    /// Whether a packet of the same key begins another connection; the old one is closed then.
+    #[inline]
+    fn is_over<H: Handler<State = S>>(
+        &mut self,
+        id: u32,
+        side: Side,
+        ts: Timestamp,
+        seg: &Segment<'_>,
+        handler: &mut H,
+    ) -> bool {
+        let reason = match self.expired(id, ts) {
+            None if !seg.flags.syn() => return false,
+            None => self.reused(id, side, ts, seg, handler).then_some(CloseReason::Reused),
+            reason => reason,
+        };
+        let Some(reason) = reason else { return false };
+        self.close(id, reason, handler);
+        true
+    }
+
+    /// Whether a SYN begins another connection between the same endpoints.
+    fn reused<H: Handler<State = S>>(
+        &mut self,
+        id: u32,
+        side: Side,
+        ts: Timestamp,
+        seg: &Segment<'_>,
+        handler: &mut H,
+    ) -> bool {
+        let Some(slot) = self.slots.get_mut(id as usize) else { return false };
+        let half = slot.flow.halves.of(side);
+        let peer = slot.flow.halves.of(side.other());
+        let over = half.life.now.is_over() || peer.life.now.is_over();
+        let same = half.bits.has(Bits::SYN) && half.isn == seg.seq.wrapping_add(1);
+        let quiet = ts.since(slot.flow.last);
+        let mut weird = None;
+        let reused = if same {
+            // A retransmission or a copy; but a rejected connection is tried again under the same number.
+            over && !seg.flags.ack() && quiet > self.config.reorder_time
+        } else if over {
+            // The answer to a SYN that was not seen, or the SYN itself. One that fits what is there came late.
+            let late = !half.bits.has(Bits::SYN)
+                && half.bits.has(Bits::KNOWN)
+                && half.distance(seg.seq).abs() < NEAR
+                && quiet <= self.config.reorder_time;
+            if !late
+                && quiet < self.config.linger
+                && half.life.now != Endpoint::Reset
+                && peer.life.now != Endpoint::Reset
+            {
+                weird = Some(Weird::PrematureConnectionReuse);
+            }
+            !late
+        } else if seg.flags.ack() || !half.bits.has(Bits::KNOWN) {
+            // An answer belongs to what is there; a first SYN from this side is a simultaneous open.
+            false
+        } else if half.life.now == Endpoint::SynSent {
+            weird = Some(Weird::SynSeqJump);
+            true
+        } else if half.bits.has(Bits::SYN) || half.distance(seg.seq).abs() >= NEAR {
+            weird = Some(Weird::ActiveConnectionReuse);
+            half.distance(seg.seq).abs() >= NEAR
+        } else {
+            false
+        };
+        if let Some(name) = weird
+            && reused
+        {
+            let mut weirds = Weirds::default();
+            weirds.add(name);
+            let fresh = weirds.without(slot.flow.weirds);
+            slot.flow.weirds = slot.flow.weirds.union(weirds);
+            for weird in fresh.iter() {
+                handler.weird(&slot.flow, weird.name(), ts);
+            }
+        }
+        reused
+    }
+
+    /// Opens a flow; `side` sent the first packet.
+    fn open<H: Handler<State = S>>(
+        &mut self,
+        ts: Timestamp,
+        key: PackedKey,
+        hash: u32,
+        side: Side,
+        seg: &Segment<'_>,
+        handler: &mut H,
+    ) -> u32 {
+        if self.stats.flows >= u64::from(self.config.max_flows.max(1)) {
+            self.evict(handler);
+        }
+        let mut flow = Flow::new(key, side, ts, self.opened);
+        self.opened += 1;
+        if seg.flags.syn() {
+            flow.facts.set(Facts::ORIG_KNOWN);
+            if seg.flags.ack() {
+                flow.flip();
+            }
+        } else if guess_responder(seg.sport, seg.dport) {
+            flow.flip();
+        }
+        if seg.encap != Encap::default() {
+            *flow.encaps.of_mut(side) = Some(Box::new(seg.encap));
+        }
+        let state = handler.open(&flow);
+        let slot = Slot { flow, pending: None, state: Some(state), class: Class::Free, until: Timestamp(0) };
+        let id = match self.free.pop() {
+            Some(id) => {
+                if let Some(place) = self.slots.get_mut(id as usize) {
+                    *place = slot;
+                }
+                id
+            }
+            None => {
+                self.slots.push(slot);
+                self.queues.idle_links.push(Link::default());
+                self.queues.pending_links.push(Link::default());
+                (self.slots.len() - 1) as u32
+            }
+        };
+        self.index.insert_unique(spread(hash), Entry { hash, id }, |e| spread(e.hash));
+        self.stats.opened += 1;
+        self.stats.flows += 1;
+        self.stats.flows_peak = self.stats.flows_peak.max(self.stats.flows);
+        self.queue(id, Class::HalfOpen);
+        id
+    }
+
+    /// Makes room for one flow.
+    #[cold]
+    fn evict<H: Handler<State = S>>(&mut self, handler: &mut H) {
+        let front = |q: &Queue, links: &[Link]| q.front(links).map(|(id, _)| id);
+        if let Some(id) = front(&self.queues.half_open, &self.queues.idle_links) {
+            self.stats.evicted_half_open += 1;
+            return self.close(id, CloseReason::Evicted, handler);
+        }
+        if let Some(id) = front(&self.queues.closing, &self.queues.idle_links) {
+            return self.close(id, CloseReason::Finished, handler);
+        }
+        let period = self.period(Class::Established);
+        for chance in 0..=SECOND_CHANCES {
+            let Some((id, due)) = self.queues.established.front(&self.queues.idle_links) else { return };
+            let queued_at = Timestamp(due.0.saturating_sub(period));
+            let active = self.slots.get(id as usize).is_some_and(|s| s.flow.last > queued_at);
+            if active && chance < SECOND_CHANCES {
+                self.queue(id, Class::Established);
+            } else {
+                return self.close(id, CloseReason::Evicted, handler);
+            }
+        }
+    }
+
+    /// Closes a flow: delivers what waits, tells the consumer, frees the slot.
+    fn close<H: Handler<State = S>>(&mut self, id: u32, reason: CloseReason, handler: &mut H) {
+        let Some(slot) = self.slots.get_mut(id as usize) else { return };
+        let Some(mut state) = slot.state.take() else { return };
+        let mut work = Work {
+            flow: &mut slot.flow,
+            state: &mut state,
+            pending: &mut slot.pending,
+            pool: &mut self.pool,
+            stats: &mut self.stats,
+            config: &self.config,
+            now: self.now,
+            handler,
+        };
+        work.flush();
+        let halves = &slot.flow.halves;
+        let reset = halves.low.life.now == Endpoint::Reset || halves.high.life.now == Endpoint::Reset;
+        if reset && slot.flow.mode == Mode::Deliver {
+            for dir in [Dir::Orig, Dir::Resp] {
+                let side = slot.flow.side(dir);
+                if !slot.flow.halves.of(side).bits.has(Bits::ENDED) {
+                    slot.flow.halves.of_mut(side).bits.set(Bits::ENDED, true);
+                    handler.end(&slot.flow, &mut state, dir, slot.flow.last);
+                }
+            }
+        }
+        let hash = self.seed.hash(&slot.flow.key) as u32;
+        handler.close(&slot.flow, state, reason);
+        self.stats.close(reason);
+        slot.flow.rare = None;
+        slot.flow.encaps = Pair::default();
+        let class = std::mem::replace(&mut slot.class, Class::Free);
+        if let Ok(entry) = self.index.find_entry(spread(hash), |e| e.id == id) {
+            entry.remove();
+        }
+        let mut links = std::mem::take(&mut self.queues.idle_links);
+        if let Some(queue) = self.queues.of(class) {
+            queue.remove(&mut links, id);
+        }
+        self.queues.idle_links = links;
+        self.queues.pending.remove(&mut self.queues.pending_links, id);
+        self.free.push(id);
+    }
+}
+
+/// The class that a flow's state asks for.
+fn classify(flow: &Flow) -> Class {
+    let (low, high) = (flow.halves.low.life.now, flow.halves.high.life.now);
+    let silent = |e: Endpoint| e == Endpoint::Inactive;
+    let closed = low.is_over() && high.is_over();
+    let alone = low.is_over() && silent(high) || high.is_over() && silent(low);
+    let reset = low == Endpoint::Reset || high == Endpoint::Reset;
+    if closed || alone || reset {
+        return Class::Closing;
+    }
+    let data = flow.halves.low.delivered.wrapping_add(flow.halves.high.delivered) > 0;
+    let partial = low == Endpoint::Partial || high == Endpoint::Partial;
+    if flow.established() || flow.packets() >= 3 && (data || partial) {
+        Class::Established
+    } else {
+        Class::HalfOpen
+    }
+}
+
+/// Whether the sender of the first packet seen is the responder, by its port alone.
+const fn guess_responder(sport: u16, dport: u16) -> bool {
+    let (from, to) = (rank(sport), rank(dport));
+    from < to || from == to && sport < dport
+}
+
+/// How likely a port is to be a server's: lower is likelier.
+const fn rank(port: u16) -> u8 {
+    match port {
+        80 | 443 | 8080 | 8443 => 0,
+        8000..=8999 | 3000 | 5000 | 9000 | 9090 => 1,
+        0..=1023 => 2,
+        1024..=32_767 => 3,
+        _ => 4,
+    }
+}
