@@ -1,0 +1,133 @@
+//! What every record of one connection has in common, worked out once.
+use crate::community_id::CommunityId;
+use crate::uid::Uid;
+use crate::zeek::{Form, prefix};
+use harken_wire::{Encap, Ip, Timestamp};
+use std::cell::OnceCell;
+use std::io::Write;
+
+/// An IP address as text, kept inline.
+#[derive(Clone, Copy)]
+pub struct IpText {
+    text: [u8; Self::MAX],
+    len: u8,
+}
+
+impl IpText {
+    /// Longest text: eight groups of four digits.
+    const MAX: usize = 39;
+
+    /// The usual text of the address, RFC 5952 for IPv6.
+    pub fn new(ip: Ip) -> Self {
+        let mut text = [0; Self::MAX];
+        let mut rest = text.as_mut_slice();
+        // An address never takes more than MAX bytes, so that writing cannot fail.
+        let _ = write!(rest, "{ip}");
+        let len = Self::MAX - rest.len();
+        Self { text, len: len as u8 }
+    }
+
+    /// The text.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+/// One side of a connection.
+#[derive(Clone, Copy)]
+pub struct Endpoint {
+    /// Its address.
+    pub ip: Ip,
+    /// Its port.
+    pub port: u16,
+    /// The address as text.
+    pub text: IpText,
+}
+
+impl Endpoint {
+    pub(crate) fn new((ip, port): (Ip, u16)) -> Self {
+        Self { ip, port, text: IpText::new(ip) }
+    }
+}
+
+/// Identity of one connection: made when the first record of the connection is about to be written (the
+/// roles of the endpoints are settled by then) and kept with the connection's state.
+pub struct FlowInfo {
+    /// The connection's identifier, shared by all logs.
+    pub uid: Uid,
+    /// The originator.
+    pub client: Endpoint,
+    /// The responder.
+    pub server: Endpoint,
+    /// The tunnels of the first packet.
+    pub encap: Encap,
+    /// When the connection began: time of its first packet.
+    pub start: Timestamp,
+    seed: u16,
+    community_id: OnceCell<CommunityId>,
+    form: Form,
+    prefix: Box<[u8]>,
+}
+
+impl FlowInfo {
+    /// `client` and `server` are the endpoints by role. `form` is the form in which Zeek logs are going to be
+    /// written (a record in the other form can be written all the same, at a higher cost); `seed` is the
+    /// Community ID's, usually 0.
+    pub fn new(
+        client: (Ip, u16),
+        server: (Ip, u16),
+        encap: Encap,
+        start: Timestamp,
+        form: Form,
+        seed: u16,
+    ) -> Self {
+        let mut info = Self {
+            uid: Uid::connection(client, server, &encap, start),
+            client: Endpoint::new(client),
+            server: Endpoint::new(server),
+            encap,
+            start,
+            seed,
+            community_id: OnceCell::new(),
+            form,
+            prefix: Box::default(),
+        };
+        let mut bytes = Vec::with_capacity(160);
+        prefix(&mut bytes, form, &info);
+        info.prefix = bytes.into_boxed_slice();
+        info
+    }
+
+    /// Community ID version 1, worked out when first asked for.
+    pub fn community_id(&self) -> &CommunityId {
+        let (client, server) = (&self.client, &self.server);
+        self.community_id
+            .get_or_init(|| CommunityId::tcp((client.ip, client.port), (server.ip, server.port), self.seed))
+    }
+
+    /// The columns `uid` to `id.resp_p`, ready to be copied; `None` when they were made in the other form.
+    #[inline]
+    pub(crate) fn prefix(&self, form: Form) -> Option<&[u8]> {
+        (self.form == form).then_some(&self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_as_text() {
+        for text in
+            ["0.0.0.0", "255.255.255.255", "::", "2001:db8::1", "2001:1234:5678:9abc:def1:2345:6789:abcd"]
+        {
+            assert_eq!(IpText::new(Ip::from(text.parse::<std::net::IpAddr>().unwrap())).as_str(), text);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The Transaction event and its forms: Zeek's logs, ECS JSON with its published schema, a small filter.
+//!
+//! Values in, bytes out: no clock, no file, no socket. A [`FlowInfo`] is made once per connection, a
+//! [`Transaction`] borrows it together with a request/response pair, and the writers append to a buffer that
+//! the caller reuses.
+#![forbid(unsafe_code)]
+
+mod auth;
+pub mod community_id;
+pub mod fields;
+pub mod flow;
+mod number;
+mod text;
+pub mod transaction;
+pub mod uid;
+pub mod url;
+pub mod zeek;
+
+pub use community_id::CommunityId;
+pub use flow::{Endpoint, FlowInfo, IpText};
+pub use transaction::Transaction;
+pub use uid::{EventId, Uid};
+pub use zeek::Form;
+
+#[cfg(test)]
+mod testing;

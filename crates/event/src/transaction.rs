@@ -1,0 +1,101 @@
+//! A transaction as the writers see it: a connection, a request, a response, and what follows from them.
+use crate::fields::RequestFields;
+use crate::flow::FlowInfo;
+use crate::uid::EventId;
+use crate::url::Url;
+use harken_http::{Completeness, Exchange, Message, Pairing};
+use harken_wire::Timestamp;
+
+/// One transaction on its connection. Nothing is copied; what can be derived is derived when asked for.
+#[derive(Clone, Copy)]
+pub struct Transaction<'a> {
+    /// The connection.
+    pub flow: &'a FlowInfo,
+    /// Request and response.
+    pub exchange: &'a Exchange,
+}
+
+impl<'a> Transaction<'a> {
+    /// The request, where it was seen.
+    #[inline]
+    pub fn request(&self) -> Option<&'a Message> {
+        self.exchange.request.as_deref()
+    }
+
+    /// The final response, where it was seen.
+    #[inline]
+    pub fn response(&self) -> Option<&'a Message> {
+        self.exchange.response.as_deref()
+    }
+
+    /// Time of the transaction: when the request began, else the response, else the connection.
+    #[inline]
+    pub fn ts(&self) -> Timestamp {
+        self.request().or(self.response()).map_or(self.flow.start, |m| m.start)
+    }
+
+    /// When the last byte of the transaction was seen.
+    pub fn end(&self) -> Timestamp {
+        [self.request(), self.response()].into_iter().flatten().map(|m| m.end).max().unwrap_or(self.ts())
+    }
+
+    /// The transaction's identifier.
+    pub fn id(&self) -> EventId {
+        let at = |m: Option<&Message>| m.map(|m| m.offset);
+        EventId::new(&self.flow.uid, self.exchange.depth, at(self.request()), at(self.response()))
+    }
+
+    /// The header fields of the request that events and logs name.
+    pub fn fields(&self) -> RequestFields<'a> {
+        self.request().map(RequestFields::read).unwrap_or_default()
+    }
+
+    /// The status code: of the final response, else of the last interim one. 0 is a response without a
+    /// status line (HTTP/0.9).
+    #[inline]
+    pub fn status(&self) -> Option<u16> {
+        match (self.response(), &self.exchange.informational) {
+            (Some(m), _) => Some(m.status),
+            (None, Some(i)) => Some(i.status),
+            (None, None) => None,
+        }
+    }
+
+    /// Parts of the request's target, with the authority taken from `Host` where the target has none.
+    pub fn url(&self) -> Option<Url<'a>> {
+        let request = self.request()?;
+        Some(Url::of(request.method(), request.target(), self.fields().host))
+    }
+
+    /// What is missing or odd about the transaction, as tags; none for one that is whole.
+    pub fn tags(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let pairing = match self.exchange.pairing {
+            Pairing::Paired => None,
+            Pairing::NoResponse => Some("harken::NO_RESPONSE"),
+            Pairing::ResponseLost => Some("harken::RESPONSE_LOST"),
+            Pairing::RequestLost => Some("harken::REQUEST_LOST"),
+            Pairing::RequestBeforeStart => Some("harken::REQUEST_BEFORE_START"),
+            Pairing::Unsolicited => Some("harken::UNSOLICITED"),
+            Pairing::Ambiguous => Some("harken::AMBIGUOUS"),
+        };
+        let (request, response) = (self.request(), self.response());
+        let part = |message: Option<&Message>, gap, truncated| match message.map(|m| m.completeness) {
+            None | Some(Completeness::Full) => None,
+            Some(Completeness::Gap) => Some(gap),
+            Some(Completeness::Truncated) => Some(truncated),
+        };
+        let any = |test: fn(&Message) -> bool, tag| {
+            [request, response].into_iter().flatten().any(test).then_some(tag)
+        };
+        [
+            pairing,
+            part(request, "harken::REQUEST_GAP", "harken::REQUEST_TRUNCATED"),
+            part(response, "harken::RESPONSE_GAP", "harken::RESPONSE_TRUNCATED"),
+            any(|m| m.head_cut, "harken::HEAD_CUT"),
+            any(|m| m.body.decode_failed, "harken::DECODE_FAILED"),
+            any(|m| m.desync.0 != 0, "harken::DESYNC"),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
