@@ -1,11 +1,15 @@
 //! The project's own chores, run as `cargo xtask NAME`: what would otherwise be scripts.
 
+mod bench;
 mod deny;
+mod fuzz;
+mod loss;
 mod sh;
 mod tidy;
 mod tree;
 
 use clap::Parser;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -17,6 +21,18 @@ enum Task {
     Manual,
     /// Check licences, bans and sources of the dependencies, and advisories where they can be fetched
     Deny,
+    /// Run the fuzz targets, or replay their corpora where cargo-fuzz is missing
+    Fuzz(fuzz::FuzzArgs),
+    /// Measure processor time and memory
+    Bench(bench::BenchArgs),
+    /// Tell what is left of the transactions when packets are lost or reordered
+    Loss(loss::LossArgs),
+    /// Run a command and print what it cost
+    #[command(hide = true)]
+    Measure {
+        #[arg(last = true)]
+        command: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -24,6 +40,10 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Manual => tidy::manual::write(),
         Task::Deny => deny::run(),
+        Task::Fuzz(args) => fuzz::run(&args),
+        Task::Bench(args) => bench::run(&args),
+        Task::Loss(args) => loss::run(&args),
+        Task::Measure { command } => bench::measure::helper(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

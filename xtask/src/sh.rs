@@ -30,13 +30,23 @@ pub(crate) fn cargo() -> Command {
 
 /// Whether a program can be started at all; `probe` is an argument that makes it end at once.
 pub(crate) fn is_there(program: impl AsRef<OsStr>, probe: &str) -> bool {
-    command(program).arg(probe).stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).status().is_ok()
+    command(program)
+        .arg(probe)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .stdin(Stdio::null())
+        .status()
+        .is_ok()
 }
 
 /// Whether `cargo NAME` exists.
 pub(crate) fn has_cargo_tool(name: &str) -> bool {
-    let status =
-        cargo().args([name, "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).status();
+    let status = cargo()
+        .args([name, "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .stdin(Stdio::null())
+        .status();
     status.is_ok_and(|status| status.success())
 }
 

@@ -26,8 +26,13 @@ impl Tree {
     /// Reads the checkout: files that git knows or would add.
     pub(crate) fn load() -> Result<Self> {
         let root = sh::root();
-        let listed =
-            sh::stdout(sh::command("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]))?;
+        let listed = sh::stdout(sh::command("git").args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ]))?;
         let mut files = BTreeMap::new();
         for path in listed.split('\0').filter(|path| !path.is_empty()) {
             // A file that was deleted and not yet committed is listed, too.
@@ -70,7 +75,9 @@ impl Tree {
     /// Whether a file or a folder of that path exists.
     pub(crate) fn has(&self, path: &str) -> bool {
         let path = path.trim_end_matches('/');
-        path.is_empty() || self.files.contains_key(path) || self.iter().any(|(known, _)| is_under(known, path))
+        path.is_empty()
+            || self.files.contains_key(path)
+            || self.iter().any(|(known, _)| is_under(known, path))
     }
 }
 

@@ -76,7 +76,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     for (path, text) in tree.with_extension("toml") {
         let Some(name) = crate_of_manifest(path) else { continue };
         let Some(place) = ORDER.iter().position(|(known, _)| *known == name) else {
-            findings.push(Finding::new(path, 0, format!("crate {name} has no place in the order of tidy/deps.rs")));
+            findings.push(Finding::new(
+                path,
+                0,
+                format!("crate {name} has no place in the order of tidy/deps.rs"),
+            ));
             continue;
         };
         let dependencies = match of_manifest(path, text) {
@@ -93,7 +97,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
                 _ => above,
             };
             if !allowed {
-                let message = format!("{name} may not depend on {dependency}: dependencies point up the page only");
+                let message =
+                    format!("{name} may not depend on {dependency}: dependencies point up the page only");
                 findings.push(Finding::new(path, 0, message));
             }
         }
@@ -112,10 +117,22 @@ mod tests {
             ("flow", "[dependencies]\nharken-wire.workspace = true", None),
             ("engine", "[dev-dependencies]\nharken-capture.workspace = true", None),
             ("flow", "[dependencies]\nharken-http.workspace = true", Some("flow may not depend on http")),
-            ("flow", "[dependencies]\nh = { package = \"harken-http\" }", Some("flow may not depend on http")),
+            (
+                "flow",
+                "[dependencies]\nh = { package = \"harken-http\" }",
+                Some("flow may not depend on http"),
+            ),
             ("wire", "[build-dependencies]\nharken-flow = \"1\"", Some("wire may not depend on flow")),
-            ("wire", "[target.'cfg(unix)'.dependencies]\nharken = \"1\"", Some("wire may not depend on harken")),
-            ("capture", "[dependencies]\nharken-flow.workspace = true", Some("capture may not depend on flow")),
+            (
+                "wire",
+                "[target.'cfg(unix)'.dependencies]\nharken = \"1\"",
+                Some("wire may not depend on harken"),
+            ),
+            (
+                "capture",
+                "[dependencies]\nharken-flow.workspace = true",
+                Some("capture may not depend on flow"),
+            ),
             ("novel", "[dependencies]", Some("crate novel has no place")),
             ("wire", "[dependencies", Some("not a manifest")),
         ] {

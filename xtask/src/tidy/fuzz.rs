@@ -35,7 +35,9 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     };
     let files: BTreeSet<String> = tree
         .with_extension("rs")
-        .filter_map(|(path, _)| path.strip_prefix(TARGETS)?.strip_prefix('/')?.strip_suffix(".rs").map(str::to_owned))
+        .filter_map(|(path, _)| {
+            path.strip_prefix(TARGETS)?.strip_prefix('/')?.strip_suffix(".rs").map(str::to_owned)
+        })
         .collect();
     let mut findings = Vec::new();
     for target in files.difference(&listed) {
@@ -50,7 +52,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     }
     for (decoder, target) in DECODERS.iter().filter(|(decoder, _)| tree.has(decoder)) {
         if !files.contains(*target) {
-            findings.push(Finding::new(*decoder, 0, format!("has no fuzz target: {TARGETS}/{target}.rs is missing")));
+            findings.push(Finding::new(
+                *decoder,
+                0,
+                format!("has no fuzz target: {TARGETS}/{target}.rs is missing"),
+            ));
         }
     }
     findings.extend(unknown_decoders(tree));
@@ -72,7 +78,8 @@ fn unknown_decoders(tree: &Tree) -> Vec<Finding> {
             folders.extend(inside.map(|(folder, _)| format!("{parent}/{folder}")));
         }
     }
-    let known = |folder: &String| DECODERS.iter().any(|(decoder, _)| decoder == folder || is_under(decoder, folder));
+    let known =
+        |folder: &String| DECODERS.iter().any(|(decoder, _)| decoder == folder || is_under(decoder, folder));
     // A folder that holds nothing but the tests of its module is no decoder.
     let tested = |folder: &String| {
         let prefix = format!("{folder}/");
@@ -81,7 +88,9 @@ fn unknown_decoders(tree: &Tree) -> Vec<Finding> {
     folders
         .into_iter()
         .filter(|folder| !known(folder) && !tested(folder))
-        .map(|folder| Finding::new(folder, 0, "is in no row of DECODERS in tidy/fuzz.rs: which target feeds it?"))
+        .map(|folder| {
+            Finding::new(folder, 0, "is in no row of DECODERS in tidy/fuzz.rs: which target feeds it?")
+        })
         .collect()
 }
 
@@ -103,7 +112,10 @@ mod tests {
             (&[bin, file], "does not replay the target frame"),
             (&[(MANIFEST, ""), wire], "crates/wire/src: has no fuzz target"),
             (&[bin, file, replay, ("crates/http/src/h9/mod.rs", "")], "crates/http/src/h9: is in no row"),
-            (&[bin, file, replay, ("crates/http/src/h9/tests.rs", ""), ("crates/http/src/h1/a.rs", "")], "h1: has no fuzz target"),
+            (
+                &[bin, file, replay, ("crates/http/src/h9/tests.rs", ""), ("crates/http/src/h1/a.rs", "")],
+                "h1: has no fuzz target",
+            ),
             (&[file], "fuzz/Cargo.toml: is missing"),
             (&[(MANIFEST, "[[bin")], "not a manifest"),
         ] {

@@ -16,7 +16,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             for target in targets(line) {
                 match resolve(folder, target) {
                     Some(file) if !tree.has(&file) => {
-                        findings.push(Finding::new(path, number + 1, format!("the link {target} leads nowhere")));
+                        findings.push(Finding::new(
+                            path,
+                            number + 1,
+                            format!("the link {target} leads nowhere"),
+                        ));
                     }
                     _ => {}
                 }
@@ -29,7 +33,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 /// What stands between `](` and `)`, and after `]: ` of a reference.
 fn targets(line: &str) -> impl Iterator<Item = &str> {
     let inline = line.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
-    let reference = line.strip_prefix('[').and_then(|rest| rest.split_once("]: ")).map(|(_, target)| target.trim());
+    let reference =
+        line.strip_prefix('[').and_then(|rest| rest.split_once("]: ")).map(|(_, target)| target.trim());
     inline.chain(reference)
 }
 
@@ -73,7 +78,8 @@ mod tests {
             ("[a]: none.md", 1),
             ("[out](../../shared/x.md)", 1),
         ] {
-            let files = [("docs/a.md", text), ("docs/b.md", ""), ("LICENSE", ""), ("crates/wire/Cargo.toml", "")];
+            let files =
+                [("docs/a.md", text), ("docs/b.md", ""), ("LICENSE", ""), ("crates/wire/Cargo.toml", "")];
             assert_eq!(found(check, &files).len(), count, "{text}");
         }
     }

@@ -56,12 +56,18 @@ fn block<'a>(text: &'a str, list: &str) -> Option<(&'a str, &'a str, &'a str)> {
 
 fn compare(tree: &Tree, list: &str, printed: &str) -> Option<Finding> {
     let Some((path, text)) = page(tree, list) else {
-        return Some(Finding::new("docs", 0, format!("no page has the lines <!-- {list}:begin --> and :end")));
+        return Some(Finding::new(
+            "docs",
+            0,
+            format!("no page has the lines <!-- {list}:begin --> and :end"),
+        ));
     };
     let (_, written, _) = block(text, list)?;
-    let line = text.lines().position(|line| line.contains(&format!("<!-- {list}:begin -->"))).unwrap_or(0) + 1;
-    (written.trim() != printed.trim())
-        .then(|| Finding::new(path, line, format!("the list of {list} is not the binary's: run `cargo xtask manual`")))
+    let line =
+        text.lines().position(|line| line.contains(&format!("<!-- {list}:begin -->"))).unwrap_or(0) + 1;
+    (written.trim() != printed.trim()).then(|| {
+        Finding::new(path, line, format!("the list of {list} is not the binary's: run `cargo xtask manual`"))
+    })
 }
 
 #[cfg(test)]
@@ -76,7 +82,8 @@ mod tests {
             ("docs/a.md", "| b |\n", Some("docs/a.md:3: the list of flags")),
             ("other/a.md", "| a |\n", Some("docs: no page has")),
         ] {
-            let finding = compare(&Tree::of(&[(path, page)]), "flags", printed).map(|finding| finding.to_string());
+            let finding =
+                compare(&Tree::of(&[(path, page)]), "flags", printed).map(|finding| finding.to_string());
             match says {
                 None => assert_eq!(finding, None),
                 Some(says) => assert!(finding.is_some_and(|finding| finding.contains(says)), "{path}"),

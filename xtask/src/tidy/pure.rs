@@ -42,9 +42,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 fn manifest(tree: &Tree, name: &str) -> Vec<Finding> {
     let path = format!("crates/{name}/Cargo.toml");
     // A manifest that cannot be read is a finding of the dependency check.
-    let dependencies = tree.text(&path).and_then(|text| deps::of_manifest(&path, text).ok()).unwrap_or_default();
+    let dependencies =
+        tree.text(&path).and_then(|text| deps::of_manifest(&path, text).ok()).unwrap_or_default();
     let banned = dependencies.iter().filter(|dependency| CRATES.contains(&dependency.as_str()));
-    banned.map(|dependency| Finding::new(&path, 0, format!("{dependency} touches the world: {name} is pure"))).collect()
+    banned
+        .map(|dependency| Finding::new(&path, 0, format!("{dependency} touches the world: {name} is pure")))
+        .collect()
 }
 
 fn sources(tree: &Tree, name: &str) -> Vec<Finding> {
@@ -84,7 +87,11 @@ mod tests {
             ("crates/wire/src/a/tests.rs", "//! T.\nuse std::fs;\n", None),
             ("crates/capture/src/a.rs", "//! A.\nuse std::fs;\n", None),
             ("crates/wire/src/a.rs", "//! A.\nuse std::fs;\n", Some("a.rs:2: std::fs belongs")),
-            ("crates/wire/src/a.rs", "//! A.\n\nlet s = std::net::TcpStream;\n", Some("a.rs:3: std::net::Tcp")),
+            (
+                "crates/wire/src/a.rs",
+                "//! A.\n\nlet s = std::net::TcpStream;\n",
+                Some("a.rs:3: std::net::Tcp"),
+            ),
             ("crates/wire/Cargo.toml", "[dependencies]\ntokio = \"1\"\n", Some("tokio touches the world")),
             ("crates/wire/Cargo.toml", "[dev-dependencies]\ntokio = \"1\"\n", None),
         ] {

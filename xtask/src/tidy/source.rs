@@ -19,7 +19,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (path, text) in tree.with_extension("rs") {
         if !text.lines().find(|line| !line.trim().is_empty()).is_some_and(|line| line.starts_with("//!")) {
-            findings.push(Finding::new(path, 1, "begins with no `//!` header that says what the module is for"));
+            findings.push(Finding::new(
+                path,
+                1,
+                "begins with no `//!` header that says what the module is for",
+            ));
         }
         findings.extend(length(path, text));
         for (number, line) in rust::code_only(text).lines().enumerate() {
@@ -31,7 +35,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     for (path, text) in SEARCHED.iter().flat_map(|extension| tree.with_extension(extension)) {
         for (number, line) in text.lines().enumerate() {
             for mark in LEFTOVERS.iter().filter(|mark| rust::has_word(line, mark)) {
-                findings.push(Finding::new(path, number + 1, format!("{mark} is left over: do it, or say it elsewhere")));
+                findings.push(Finding::new(
+                    path,
+                    number + 1,
+                    format!("{mark} is left over: do it, or say it elsewhere"),
+                ));
             }
         }
     }
@@ -47,9 +55,11 @@ fn length(path: &str, text: &str) -> Option<Finding> {
         let message = format!("{lines} lines without tests: split it, {TOO_LONG} is the limit");
         return Some(Finding::new(path, 0, message));
     }
-    let reasoned = text.lines().any(|line| line.strip_prefix(REASON).is_some_and(|reason| !reason.trim().is_empty()));
+    let reasoned =
+        text.lines().any(|line| line.strip_prefix(REASON).is_some_and(|reason| !reason.trim().is_empty()));
     if lines > LONG && !reasoned {
-        let message = format!("{lines} lines without tests: above {LONG} a line `{REASON}...` gives the reason");
+        let message =
+            format!("{lines} lines without tests: above {LONG} a line `{REASON}...` gives the reason");
         return Some(Finding::new(path, 0, message));
     }
     None
