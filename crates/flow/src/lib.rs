@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
+pub mod defrag;
 mod flow;
 pub mod handler;
 mod history;
@@ -21,6 +22,7 @@ mod track;
 mod weird;
 
 pub use config::Config;
+pub use defrag::{Datagram, DefragConfig, DefragStats, Defragmenter, RefusedFragments};
 pub use flow::{Counters, Flow};
 pub use handler::{Chunk, CloseReason, Dir, Gap, GapReason, Handler, Verdict};
 pub use key::{FlowKey, TunnelInKey, key_hash};

@@ -31,7 +31,9 @@
 //!
 //! At its SYN, or where the peer's acknowledgements were when it was first seen. When the first thing seen
 //! of a stream is data, earlier data may have been overtaken by it: the first data is held for the same
-//! window, and the stream then begins at the lowest byte held.
+//! window, and the stream then begins at the lowest byte held. The same goes for the start of the other
+//! stream that it acknowledges. A direction of which nothing was ever seen holds nothing up after its first
+//! window, and has no gaps.
 use crate::flow::{Bits, Facts, Flow, Half, Mode};
 use crate::pair::Side;
 use crate::pool::{PAGE, Pool};
@@ -182,7 +184,9 @@ impl<H: Handler> Work<'_, H> {
     /// No page is to be had (other flows hold them all): gives up what is before the piece, and delivers it.
     fn bypass(&mut self, side: Side, p: Placed<'_>) {
         if self.flow.halves.of(side).bits.has(Bits::START_OPEN) {
-            self.begin(side, p.offset);
+            let first = self.flow.rims.of_mut(side);
+            first.first = first.first.min(p.offset);
+            self.begin(side);
         }
         let hole = p.offset.saturating_sub(self.flow.halves.of(side).next);
         if hole > 0 {
@@ -494,7 +498,7 @@ impl<H: Handler> Work<'_, H> {
         let Some(end) = self.hole_end(side) else { return false };
         let half: &Half = self.flow.halves.of(side);
         if half.bits.has(Bits::START_OPEN) {
-            self.begin(side, end);
+            self.begin(side);
             return true;
         }
         let end = end.min(hole.mark);
@@ -509,7 +513,7 @@ impl<H: Handler> Work<'_, H> {
     fn give_up(&mut self, side: Side, end: u64, reason: GapReason) -> bool {
         let half = self.flow.halves.of(side);
         if self.front(side).is_none() {
-            if half.packets == 0 && reason == GapReason::Acknowledged {
+            if half.packets == 0 {
                 self.flow.facts.set(Facts::ONE_SIDED);
                 return true;
             }
@@ -523,13 +527,13 @@ impl<H: Handler> Work<'_, H> {
         true
     }
 
-    /// Lets a stream whose start was not seen begin at `offset`, or at the lowest byte that is held.
-    fn begin(&mut self, side: Side, offset: u64) {
-        let offset = self.front(side).map_or(offset, |p| p.offset.min(offset));
+    /// Lets a stream whose start was not seen begin at the lowest offset that is known of it.
+    fn begin(&mut self, side: Side) {
+        let Some(first) = self.hole_end(side) else { return };
+        self.flow.rims.of_mut(side).first = first;
         let half = self.flow.halves.of_mut(side);
         half.bits.set(Bits::START_OPEN, false);
-        half.next = offset;
-        self.flow.rims.of_mut(side).first = offset;
+        half.next = first;
     }
 
     /// Gives up one hole without waiting any longer: the one nearest to what can be delivered then. False
@@ -547,7 +551,7 @@ impl<H: Handler> Work<'_, H> {
         if let Some(side) = choice {
             let end = self.hole_end(side).unwrap_or_default();
             if self.flow.halves.of(side).bits.has(Bits::START_OPEN) {
-                self.begin(side, end);
+                self.begin(side);
                 return true;
             }
             return self.give_up(side, end, reason);

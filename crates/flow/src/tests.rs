@@ -2,7 +2,12 @@
 use crate::{Chunk, CloseReason, Config, Dir, Flow, FlowTable, Gap, GapReason, Handler, Verdict};
 use harken_wire::{Encap, Ip, Segment, TcpFlags, Timestamp};
 
+mod defrag;
+mod gaps;
+mod limits;
 mod order;
+mod start;
+mod zeek;
 
 /// A millisecond of packet time.
 const MS: u64 = 1_000_000;

@@ -85,7 +85,6 @@ impl<H: Handler> Work<'_, H> {
             if data && self.flow.mode == Mode::Deliver {
                 half.next = MIDSTREAM_BASE;
                 half.bits.set(Bits::START_OPEN, true);
-                rim.first = MIDSTREAM_BASE;
             }
         }
         let me = *self.flow.halves.of(side);
@@ -93,8 +92,13 @@ impl<H: Handler> Work<'_, H> {
         if seg.flags.ack() && !seg.flags.rst() && !peer.bits.has(Bits::KNOWN) {
             // The first acknowledgement of a handshake is that of the SYN, so that the start is known.
             let at_start = me.bits.has(Bits::SYN) && seg.seq == me.isn;
-            let offset = if seg.flags.syn() || at_start { 0 } else { MIDSTREAM_BASE };
+            let exact = seg.flags.syn() || at_start;
+            let offset = if exact { 0 } else { MIDSTREAM_BASE + HEADROOM };
             peer.anchor(seg.ack, offset);
+            if me.bits.has(Bits::START_OPEN) {
+                peer.next = MIDSTREAM_BASE;
+                peer.bits.set(Bits::START_OPEN, true);
+            }
             let rim = self.flow.rims.of_mut(side.other());
             rim.first = offset;
             rim.counted = offset;
@@ -312,6 +316,9 @@ impl<H: Handler> Work<'_, H> {
             let ahead = (end as u32).wrapping_sub(rim.counted as u32);
             end = rim.counted.wrapping_add(u64::from(ahead));
             me.last = end;
+            if delta < 0 {
+                rim.fin = end.saturating_sub(1);
+            }
         } else if me.life.now == Endpoint::Reset {
             // Nothing is believed after a RST.
         } else if delta > 0 {
