@@ -17,11 +17,10 @@ pub(crate) fn parse(bytes: &[u8], missing: u32) -> Result<Packet<'_>, Reason> {
     if header_len < MIN_LEN {
         return Err(Reason::BadHeaderLength);
     }
-    let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
     // Segmentation offload leaves the length 0 for what is longer than it can say.
-    let (total, missing) = match total {
-        0 => (bytes.len(), missing),
-        _ => (total, total.saturating_sub(bytes.len()) as u32),
+    let total = match u16::from_be_bytes([header[2], header[3]]) {
+        0 => bytes.len().saturating_add(missing as usize),
+        total => usize::from(total),
     };
     if total < header_len {
         return Err(Reason::BadLength);
@@ -44,7 +43,7 @@ pub(crate) fn parse(bytes: &[u8], missing: u32) -> Result<Packet<'_>, Reason> {
         header_len: header_len as u32,
         total_len: total as u32,
         payload,
-        missing,
+        missing: total.saturating_sub(bytes.len()) as u32,
         fragment,
     })
 }

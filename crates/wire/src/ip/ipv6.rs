@@ -19,10 +19,9 @@ pub(crate) fn parse(bytes: &[u8], missing: u32) -> Result<Packet<'_>, Reason> {
     }
     // Length 0 is a jumbogram (RFC 2675) or a packet before segmentation offload (BIG TCP), with or without
     // the option that gives the true length.
-    let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let (length, missing) = match length {
-        0 => (payload.len(), missing),
-        _ => (length, length.saturating_sub(payload.len()) as u32),
+    let length = match u16::from_be_bytes([header[4], header[5]]) {
+        0 => payload.len().saturating_add(missing as usize),
+        length => usize::from(length),
     };
     let packet = Packet {
         ipv6: true,
@@ -30,9 +29,9 @@ pub(crate) fn parse(bytes: &[u8], missing: u32) -> Result<Packet<'_>, Reason> {
         dst: address(header.get(24..)),
         protocol: header[6],
         header_len: FIXED_LEN as u32,
-        total_len: (FIXED_LEN + length) as u32,
+        total_len: FIXED_LEN.saturating_add(length) as u32,
         payload: payload.get(..length).unwrap_or(payload),
-        missing,
+        missing: length.saturating_sub(payload.len()) as u32,
         fragment: None,
     };
     match packet.protocol {
