@@ -3,6 +3,7 @@
 mod bench;
 mod deny;
 mod fuzz;
+mod r#gen;
 mod loss;
 mod sh;
 mod tidy;
@@ -23,6 +24,8 @@ enum Task {
     Deny,
     /// Run the fuzz targets, or replay their corpora where cargo-fuzz is missing
     Fuzz(fuzz::FuzzArgs),
+    /// Make captures: traffic for benchmarks, and the golden captures
+    Gen(r#gen::GenArgs),
     /// Measure processor time and memory
     Bench(bench::BenchArgs),
     /// Tell what is left of the transactions when packets are lost or reordered
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Manual => tidy::manual::write(),
         Task::Deny => deny::run(),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Gen(args) => r#gen::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Loss(args) => loss::run(&args),
         Task::Measure { command } => bench::measure::helper(&command),
@@ -51,5 +55,16 @@ fn main() -> ExitCode {
             eprintln!("cargo xtask: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Task::command().debug_assert();
     }
 }

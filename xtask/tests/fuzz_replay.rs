@@ -21,6 +21,8 @@ macro_rules! targets {
 }
 
 targets! {
+    frame in "../../fuzz/fuzz_targets/frame.rs",
+    decap in "../../fuzz/fuzz_targets/decap.rs",
     capture_file in "../../fuzz/fuzz_targets/capture_file.rs",
 }
 

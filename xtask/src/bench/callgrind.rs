@@ -5,7 +5,7 @@
 //! the crate whose source they come from, also where the compiler has inlined it into another one;
 //! those of the standard library inside a function of ours are counted to that function's crate.
 
-use super::{Recording, table};
+use super::{BASE, Recording, table};
 use crate::sh;
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, HashMap};
@@ -22,8 +22,8 @@ pub(crate) fn run(baseline: Option<&Path>, save: Option<&Path>) -> Result<()> {
         return Ok(());
     }
     let binary = sh::release_binary()?;
-    let short = Recording::make(2_000, 64)?;
-    let long = Recording::make(4_000, 64)?;
+    let short = BASE.recording(2_000)?;
+    let long = BASE.recording(4_000)?;
     let earlier = match baseline {
         None => None,
         Some(path) => Some(load(path)?),

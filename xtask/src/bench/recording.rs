@@ -1,5 +1,6 @@
 //! The recordings: made by the generator of `cargo xtask gen`, kept in `target/bench`.
 
+use crate::r#gen::traffic::{self, Traffic};
 use crate::sh;
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -16,14 +17,17 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    /// The recording with that many transactions on that many connections at a time, generated unless
-    /// it is there and newer than this program.
-    pub(crate) fn make(transactions: u64, connections: u64) -> Result<Self> {
-        let dir = sh::target_dir().join("bench").join(format!("recording-{transactions}-{connections}"));
+    /// The recording with that many transactions, on that many connections at a time that carry
+    /// `per_connection` of them each, generated unless it is there and newer than this program.
+    pub(crate) fn make(transactions: u64, connections: u32, per_connection: u64) -> Result<Self> {
+        let dir = sh::target_dir()
+            .join("bench")
+            .join(format!("recording-{transactions}-{connections}-{per_connection}"));
         let (pcap, truth) = (dir.join("capture.pcap"), dir.join("access.jsonl"));
         if !is_fresh(&truth) || !is_fresh(&pcap) {
             super::fresh_dir(&dir)?;
-            generate(&pcap, &truth, transactions, connections)?;
+            let traffic = Traffic { transactions, connections, per_connection, ..Traffic::default() };
+            traffic::write(&traffic, &pcap, &truth)?;
         }
         let packets = packets(&pcap)?;
         let transactions = BufReader::new(File::open(&truth)?).lines().count() as u64;
@@ -41,8 +45,4 @@ fn packets(pcap: &Path) -> Result<u64> {
     let mut reader = harken_capture::open(pcap).with_context(|| pcap.display().to_string())?;
     while reader.next_packet()?.is_some() {}
     Ok(reader.packets())
-}
-
-fn generate(_pcap: &Path, _truth: &Path, _transactions: u64, _connections: u64) -> Result<()> {
-    anyhow::bail!("no generator")
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask bench --smoke`: the benchmark works, and Harken finds on a small recording exactly the
 //! transactions that the generator wrote down, in every format and with every number of threads.
 
-use super::{Recording, SCENARIOS, fresh_dir, replay};
+use super::{SCENARIOS, fresh_dir, replay};
 use crate::sh;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
@@ -14,7 +14,7 @@ pub(super) fn run() -> Result<()> {
     let binary = sh::release_binary()?;
     let dir = sh::target_dir().join("bench/smoke");
     for scenario in SCENARIOS {
-        let recording = Recording::make(TRANSACTIONS / scenario.part, scenario.connections.min(500))?;
+        let recording = scenario.recording(TRANSACTIONS)?;
         fresh_dir(&dir)?;
         let usage =
             super::measure(&replay(&binary, &recording.pcap, &dir, scenario)).context(scenario.name)?;

@@ -1,191 +1,105 @@
 //! A mirror that loses and reorders: wraps every frame in VXLAN, drops some, holds some back.
 
+use crate::r#gen::disturb::{Disturbance, Disturber, Mirrored, Suffered};
+use crate::r#gen::tunnel::{Outer, Tunnel, wrap};
 use anyhow::{Context, Result, bail};
 use harken_capture::{PcapWriter, Precision};
 use harken_wire::Timestamp;
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufWriter;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 /// LINKTYPE_ETHERNET.
 const ETHERNET: u32 = 1;
-/// A packet that is held back lets up to this many pass.
-const REORDER_DEPTH: u64 = 8;
-/// Ethernet, IPv4, UDP and VXLAN in front of each frame.
-const OUTER: usize = 14 + 20 + 8 + 8;
-/// The outer port of VXLAN (RFC 7348 section 5).
-const VXLAN_PORT: u16 = 4789;
-const VNI: u32 = 0x0012_3456;
+/// The longest frame that fits with its tunnel into an IPv4 packet, in round figures.
+const MAX_FRAME: usize = 65_000;
+/// The mirrored interface and its collector.
+const SESSION: Outer = Outer {
+    src: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
+    dst: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+    vni: 0x0012_3456,
+    count: 0,
+};
 
-/// Probabilities by packet.
-pub(super) struct Impairment {
-    pub(super) drop: f64,
-    pub(super) reorder: f64,
-}
-
-/// What became of the packets.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) written: u64,
-    pub(super) dropped: u64,
-    pub(super) reordered: u64,
-}
-
-impl Impairment {
-    /// Writes the impaired capture. The same seed gives the same file.
-    pub(super) fn write(&self, capture: &Path, to: &Path, seed: u64) -> Result<Counts> {
-        let mut reader = harken_capture::open(capture).with_context(|| capture.display().to_string())?;
-        let out = BufWriter::with_capacity(1 << 20, File::create(to)?);
-        let mut writer = PcapWriter::new(out, Precision::Nano, ETHERNET)?;
-        let mut mirror = Mirror::new(self, seed);
-        let mut emit = |ts, frame: &[u8]| Ok(writer.write(ts, frame, frame.len() as u32)?);
-        let mut wrapped = Vec::new();
-        while let Some(packet) = reader.next_packet()? {
-            if packet.dlt != ETHERNET {
-                bail!("{}: link type {}, not Ethernet", capture.display(), packet.dlt);
-            }
-            wrap(packet.data, &mut wrapped)?;
-            mirror.packet(packet.ts, &wrapped, &mut emit)?;
-        }
-        mirror.end(&mut emit)?;
-        let counts = mirror.counts;
-        writer.finish()?;
-        Ok(counts)
-    }
-}
-
-/// Drops and holds back packets one by one.
-struct Mirror<'a> {
-    impairment: &'a Impairment,
-    dice: Dice,
-    seen: u64,
-    /// Packets held back, each until that many packets have been seen.
-    held: VecDeque<(u64, Timestamp, Vec<u8>)>,
-    counts: Counts,
-}
-
-type Emit<'a> = dyn FnMut(Timestamp, &[u8]) -> Result<()> + 'a;
-
-impl<'a> Mirror<'a> {
-    fn new(impairment: &'a Impairment, seed: u64) -> Self {
-        Self { impairment, dice: Dice(seed), seen: 0, held: VecDeque::new(), counts: Counts::default() }
-    }
-
-    fn packet(&mut self, ts: Timestamp, frame: &[u8], emit: &mut Emit<'_>) -> Result<()> {
-        self.seen += 1;
-        if self.dice.chance(self.impairment.drop) {
-            self.counts.dropped += 1;
-        } else if self.dice.chance(self.impairment.reorder) {
-            self.counts.reordered += 1;
-            let until = self.seen + 1 + self.dice.next() % REORDER_DEPTH;
-            self.held.push_back((until, ts, frame.to_vec()));
-        } else {
-            self.emit(ts, frame, emit)?;
-        }
-        while let Some((_, ts, frame)) = self.held.pop_front_if(|(until, ..)| *until <= self.seen) {
-            self.emit(ts, &frame, emit)?;
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, emit: &mut Emit<'_>) -> Result<()> {
-        while let Some((_, ts, frame)) = self.held.pop_front() {
-            self.emit(ts, &frame, emit)?;
-        }
-        Ok(())
-    }
-
-    fn emit(&mut self, ts: Timestamp, frame: &[u8], emit: &mut Emit<'_>) -> Result<()> {
-        self.counts.written += 1;
-        emit(ts, frame)
-    }
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014): small, and good enough for dice.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn chance(&mut self, probability: f64) -> bool {
-        // 53 bits, as many as a double holds. Without a probability no die is cast.
-        probability > 0.0 && ((self.next() >> 11) as f64) < probability * (1_u64 << 53) as f64
-    }
-}
-
-/// Puts the frame into a VXLAN packet from one mirrored interface to its target.
-fn wrap(frame: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    let Ok(ip_len) = u16::try_from(frame.len() + OUTER - 14) else {
-        bail!("a frame of {} bytes does not fit into an IPv4 packet", frame.len());
+/// Writes the impaired capture; returns how many packets are left and what happened to the others. The
+/// same seed gives the same file.
+pub(super) fn write(
+    capture: &Path,
+    to: &Path,
+    disturbance: Disturbance,
+    seed: u64,
+) -> Result<(u64, Suffered)> {
+    let mut reader = harken_capture::open(capture).with_context(|| capture.display().to_string())?;
+    let out = BufWriter::with_capacity(1 << 20, File::create(to)?);
+    let mut writer = PcapWriter::new(out, Precision::Nano, ETHERNET)?;
+    let mut disturber = Disturber::new(disturbance, seed);
+    let (mut written, mut wrapped) = (0, Vec::new());
+    let mut emit = |packet: &Mirrored| {
+        wrapped.clear();
+        wrap(&mut wrapped, Tunnel::Vxlan, &packet.outer, &packet.frame);
+        written += 1;
+        writer.write(Timestamp(packet.ts), &wrapped, wrapped.len() as u32)
     };
-    out.clear();
-    out.extend([0x0a, 0, 0, 0, 0, 1, 0x0a, 0, 0, 0, 0, 2, 0x08, 0x00]);
-    out.extend([0x45, 0]);
-    out.extend(ip_len.to_be_bytes());
-    out.extend([0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1]);
-    out.extend(49152_u16.to_be_bytes());
-    out.extend(VXLAN_PORT.to_be_bytes());
-    out.extend((ip_len - 20).to_be_bytes());
-    out.extend([0, 0]);
-    out.extend(0x0800_0000_u32.to_be_bytes());
-    out.extend((VNI << 8).to_be_bytes());
-    out.extend(frame);
-    Ok(())
+    while let Some(packet) = reader.next_packet()? {
+        if packet.dlt != ETHERNET {
+            bail!("{}: link type {}, not Ethernet", capture.display(), packet.dlt);
+        }
+        if packet.data.len() > MAX_FRAME {
+            bail!("{}: a frame of {} bytes fits into no tunnel", capture.display(), packet.data.len());
+        }
+        let mirrored = Mirrored { ts: packet.ts.0, outer: SESSION, frame: packet.data.to_vec() };
+        disturber.pass(mirrored, &mut emit)?;
+    }
+    disturber.finish(&mut emit)?;
+    let suffered = disturber.suffered;
+    writer.finish()?;
+    Ok((written, suffered))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::r#gen::traffic::{Traffic, generate};
+    use std::collections::BTreeSet;
 
-    fn through(impairment: &Impairment, packets: u32) -> (Vec<u32>, Counts) {
-        let mut mirror = Mirror::new(impairment, 7);
-        let mut out = Vec::new();
-        let mut emit = |_: Timestamp, frame: &[u8]| {
-            out.push(u32::from_be_bytes(frame.try_into()?));
-            Ok(())
-        };
-        for number in 0..packets {
-            mirror.packet(Timestamp(0), &number.to_be_bytes(), &mut emit).unwrap();
+    /// The inner frames of a capture, in order, its tunnel cut off.
+    fn frames(path: &Path, tunnel: usize) -> Vec<Vec<u8>> {
+        let mut reader = harken_capture::open(path).unwrap();
+        let mut all = Vec::new();
+        while let Some(packet) = reader.next_packet().unwrap() {
+            all.push(packet.data[tunnel..].to_vec());
         }
-        mirror.end(&mut emit).unwrap();
-        (out, mirror.counts)
+        all
     }
 
     #[test]
-    fn probabilities_hold() {
-        let all: Vec<u32> = (0..10_000).collect();
-        let (out, counts) = through(&Impairment { drop: 0.0, reorder: 0.0 }, 10_000);
-        assert_eq!((out, counts.written), (all.clone(), 10_000));
-
-        let (out, counts) = through(&Impairment { drop: 0.05, reorder: 0.0 }, 10_000);
-        assert!((400..600).contains(&counts.dropped), "{counts:?}");
-        assert_eq!((out.len() as u64, counts.written + counts.dropped), (counts.written, 10_000));
-
-        let (mut out, counts) = through(&Impairment { drop: 0.0, reorder: 0.05 }, 10_000);
-        assert!((400..600).contains(&counts.reordered), "{counts:?}");
-        assert!(out.iter().enumerate().all(|(place, number)| place.abs_diff(*number as usize) <= 16));
-        assert_ne!(out, all);
-        out.sort_unstable();
-        assert_eq!(out, all);
-    }
-
-    #[test]
-    fn the_decoder_takes_the_tunnel_off() {
-        let mut tcp = vec![0; 12];
-        tcp.extend([8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 9, 0, 2, 10, 9, 0, 1]);
-        tcp.extend([0x9c, 0x40, 0x1f, 0x90, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0]);
-        let mut frame = Vec::new();
-        wrap(&tcp, &mut frame).unwrap();
-        let decoded = harken_wire::Decoder::default().decode(harken_wire::LinkType::Ethernet, &frame);
-        let Ok(harken_wire::Decoded::Tcp(segment)) = decoded else { panic!("{decoded:?}") };
-        assert_eq!((segment.encap.vni, segment.dport), (Some(VNI), 8080));
-        assert!(wrap(&[0; 65_536], &mut frame).is_err());
+    fn packets_are_lost_or_late_and_nothing_else() {
+        let dir = std::env::temp_dir().join(format!("harken-impair-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let (inner, outer) = (dir.join("inner.pcap"), dir.join("outer.pcap"));
+        let traffic = Traffic { transactions: 500, tunnel: Tunnel::None, ..Traffic::default() };
+        generate(&traffic, File::create(&inner).unwrap(), Vec::new()).unwrap();
+        let all = frames(&inner, 0);
+        let distinct: BTreeSet<&Vec<u8>> = all.iter().collect();
+        let through = |lose, reorder| {
+            let disturbance = Disturbance { lose, reorder, ..Disturbance::default() };
+            let (written, suffered) = write(&inner, &outer, disturbance, 7).unwrap();
+            // Ethernet, IPv4, UDP and VXLAN: 50 bytes.
+            let left = frames(&outer, 50);
+            assert_eq!(left.len() as u64, written);
+            assert_eq!(written + suffered.lost, all.len() as u64);
+            assert!(left.iter().all(|frame| distinct.contains(frame)));
+            (left, suffered)
+        };
+        assert_eq!(through(0.0, 0.0).0, all);
+        assert!(through(0.05, 0.0).1.lost > 0);
+        let (mut late, suffered) = through(0.0, 0.05);
+        assert!(suffered.reordered > 0 && late != all);
+        let mut sorted = all.clone();
+        sorted.sort();
+        late.sort();
+        assert_eq!(late, sorted);
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

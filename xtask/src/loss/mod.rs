@@ -7,9 +7,9 @@ mod impair;
 mod judge;
 
 use crate::bench::{fresh_dir, table};
+use crate::r#gen::disturb::Disturbance;
 use crate::sh;
 use anyhow::{Context, Result, bail};
-use impair::Impairment;
 use judge::{Tally, judge};
 use std::path::{Path, PathBuf};
 
@@ -30,21 +30,21 @@ pub(crate) struct LossArgs {
 /// One row of the table.
 struct Case {
     name: &'static str,
-    impairment: Impairment,
+    disturbance: Disturbance,
     /// The percentage that must be right; nothing may ever be wrong.
     right: f64,
 }
 
-const NONE: Impairment = Impairment { drop: 0.0, reorder: 0.0 };
+const NONE: Disturbance = Disturbance { lose: 0.0, duplicate: 0.0, reorder: 0.0 };
 
 const CASES: &[Case] = &[
-    Case { name: "nothing", impairment: NONE, right: 100.0 },
-    Case { name: "0.01 % lost", impairment: Impairment { drop: 0.0001, ..NONE }, right: 99.0 },
-    Case { name: "0.1 % lost", impairment: Impairment { drop: 0.001, ..NONE }, right: 99.0 },
-    Case { name: "1 % lost", impairment: Impairment { drop: 0.01, ..NONE }, right: 92.0 },
-    Case { name: "5 % lost", impairment: Impairment { drop: 0.05, ..NONE }, right: 0.0 },
-    Case { name: "1 % reordered", impairment: Impairment { reorder: 0.01, ..NONE }, right: 100.0 },
-    Case { name: "5 % reordered", impairment: Impairment { reorder: 0.05, ..NONE }, right: 100.0 },
+    Case { name: "nothing", disturbance: NONE, right: 100.0 },
+    Case { name: "0.01 % lost", disturbance: Disturbance { lose: 0.0001, ..NONE }, right: 99.0 },
+    Case { name: "0.1 % lost", disturbance: Disturbance { lose: 0.001, ..NONE }, right: 99.0 },
+    Case { name: "1 % lost", disturbance: Disturbance { lose: 0.01, ..NONE }, right: 92.0 },
+    Case { name: "5 % lost", disturbance: Disturbance { lose: 0.05, ..NONE }, right: 0.0 },
+    Case { name: "1 % reordered", disturbance: Disturbance { reorder: 0.01, ..NONE }, right: 100.0 },
+    Case { name: "5 % reordered", disturbance: Disturbance { reorder: 0.05, ..NONE }, right: 100.0 },
 ];
 
 /// Prints the table, and fails when a row misses its bound or anything is wrong.
@@ -57,9 +57,9 @@ pub(crate) fn run(args: &LossArgs) -> Result<()> {
     let (mut rows, mut missed) = (Vec::new(), Vec::new());
     for case in CASES {
         let impaired = dir.join("impaired.pcap");
-        let packets = case.impairment.write(&args.capture, &impaired, args.seed)?;
+        let (packets, _) = impair::write(&args.capture, &impaired, case.disturbance, args.seed)?;
         let tally = judge(&truth, &records(&binary, &impaired, &dir.join("logs"))?);
-        rows.push(row(case.name, packets.written, &tally));
+        rows.push(row(case.name, packets, &tally));
         if tally.share(tally.right) < case.right || tally.wrong > 0 {
             missed.push(case.name);
         }

@@ -13,6 +13,8 @@ const REPLAY: &str = "xtask/tests/fuzz_replay.rs";
 /// What reads bytes of the wire, a file or folder, and the target that feeds it.
 const DECODERS: &[(&str, &str)] = &[
     ("crates/wire/src", "frame"),
+    ("crates/wire/src/link", "frame"),
+    ("crates/wire/src/ip", "frame"),
     ("crates/wire/src/decap", "decap"),
     ("crates/flow/src", "reassembly"),
     ("crates/flow/src/defrag.rs", "defrag"),
