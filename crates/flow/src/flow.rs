@@ -151,13 +151,15 @@ pub(crate) struct Rim {
     pub(crate) counted: u64,
     /// Stream offset of the FIN; `u64::MAX` when none was seen.
     pub(crate) fin: u64,
+    /// Highest stream offset that the peer acknowledged while both sides were in order.
+    pub(crate) clean_acked: u64,
     /// Sequence number of the last RST.
     pub(crate) rst: u32,
 }
 
 impl Default for Rim {
     fn default() -> Self {
-        Self { first: 0, counted: 0, fin: u64::MAX, rst: 0 }
+        Self { first: 0, counted: 0, fin: u64::MAX, clean_acked: 0, rst: 0 }
     }
 }
 
@@ -335,6 +337,9 @@ impl Flow {
         let (half, rim) = (self.halves.of(side), self.rims.of(side));
         let peer = self.halves.of(side.other());
         let life = half.life;
+        if life.now == Endpoint::Inactive {
+            return 0;
+        }
         // A half-open connection that was found and aborted: its sequence numbers say nothing.
         if life.before == Endpoint::SynSent
             && life.now == Endpoint::Reset

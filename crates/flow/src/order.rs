@@ -29,10 +29,9 @@
 //!
 //! # Where a stream begins
 //!
-//! At its SYN, or where the peer's acknowledgements were when it was first seen. When the first thing seen
-//! of a stream is data, earlier data may have been overtaken by it: the first data is held for the same
-//! window, and the stream then begins at the lowest byte held. The same goes for the start of the other
-//! stream that it acknowledges. A direction of which nothing was ever seen holds nothing up after its first
+//! At its SYN. Where none was seen, the first packet tells where both streams stand, but earlier packets may
+//! have been overtaken by it: data is held for the same window, and a stream then begins at the lowest byte
+//! that is known of it. A direction of which nothing was ever seen holds nothing up after its first
 //! window, and has no gaps.
 use crate::flow::{Bits, Facts, Flow, Half, Mode};
 use crate::pair::Side;
@@ -410,16 +409,15 @@ impl<H: Handler> Work<'_, H> {
 
     /// Declares the next `len` bytes of a stream missing.
     fn gap(&mut self, side: Side, len: u64, reason: GapReason, ts: Timestamp) {
-        let clean = self.flow.halves.low.life.is_clean() && self.flow.halves.high.life.is_clean();
         let half = self.flow.halves.of_mut(side);
         let offset = half.next;
         half.next = half.next.saturating_add(len);
         half.bits.set(Bits::FIN_ASSUMED, false);
-        let acked = half.acked.saturating_sub(offset).min(len);
+        let acked = self.flow.rims.of(side).clean_acked.saturating_sub(offset).min(len);
         let rare = self.flow.rare(side);
         rare.gaps = rare.gaps.saturating_add(1);
         rare.gap_bytes += len;
-        if clean && acked > 0 {
+        if acked > 0 {
             rare.missed_bytes += acked;
             let mut marks = rare.gap_marks;
             let is_orig = side == self.flow.orig;
@@ -437,9 +435,12 @@ impl<H: Handler> Work<'_, H> {
     fn hole_end(&self, side: Side) -> Option<u64> {
         let half = self.flow.halves.of(side);
         match self.front(side) {
-            Some(piece) => {
-                (piece.offset > half.next || half.bits.has(Bits::START_OPEN)).then_some(piece.offset)
+            front if half.bits.has(Bits::START_OPEN) => {
+                let first = self.flow.rims.of(side).first;
+                // One byte less is the number that a keep-alive probe repeats.
+                Some(front.map_or(first, |p| if p.offset <= first + 1 { p.offset } else { first }))
             }
+            Some(piece) => (piece.offset > half.next).then_some(piece.offset),
             None if self.flow.is_waived(side) => None,
             None => {
                 let acked = self.flow.clamp_ack(side, half.acked);
@@ -534,6 +535,9 @@ impl<H: Handler> Work<'_, H> {
         let half = self.flow.halves.of_mut(side);
         half.bits.set(Bits::START_OPEN, false);
         half.next = first;
+        if half.packets == 0 {
+            self.flow.facts.set(Facts::ONE_SIDED);
+        }
     }
 
     /// Gives up one hole without waiting any longer: the one nearest to what can be delivered then. False

@@ -19,6 +19,7 @@ pub(crate) struct Pool {
     free: Vec<PageId>,
     max_pages: usize,
     used: usize,
+    #[allow(clippy::vec_box, reason = "the boxes go to flows and come back as they are")]
     spare: Vec<Box<Reassembly>>,
 }
 

@@ -122,21 +122,27 @@ impl<S> FlowTable<S> {
         self.tick(ts, handler);
         let (key, side) = PackedKey::new(seg, self.config.tunnel_in_key);
         let hash = self.seed.hash(&key) as u32;
-        let slots = &self.slots;
-        let found = self
-            .index
-            .find(spread(hash), |e| {
-                e.hash == hash && slots.get(e.id as usize).is_some_and(|s| s.flow.key == key)
-            })
-            .map(|e| e.id);
+        let find = |fits: &dyn Fn(&PackedKey) -> bool| {
+            let same = |e: &Entry| {
+                e.hash == hash
+                    && self.slots.get(e.id as usize).is_some_and(|s| s.flow.key == key && fits(&s.flow.key))
+            };
+            self.index.find(spread(hash), same).map(|e| e.id)
+        };
+        let answers = !seg.flags.syn() || seg.flags.ack();
+        let found =
+            find(&|k| k.fits(&key, side)).or_else(|| if answers { find(&|k| k.awaits(side)) } else { None });
         let id = match found {
             Some(id) if !self.is_over(id, side, ts, seg, handler) => id,
             _ => self.open(ts, key, hash, side, seg, handler),
         };
         let Some(slot) = self.slots.get_mut(id as usize) else { return };
         let Some(state) = slot.state.as_mut() else { return };
-        if slot.flow.halves.of(side).packets == 0 && seg.encap != Encap::default() {
-            *slot.flow.encaps.of_mut(side) = Some(Box::new(seg.encap));
+        if slot.flow.halves.of(side).packets == 0 {
+            slot.flow.key.note_vlan(&key, side);
+            if seg.encap != Encap::default() {
+                *slot.flow.encaps.of_mut(side) = Some(Box::new(seg.encap));
+            }
         }
         let mut work = Work {
             flow: &mut slot.flow,
@@ -326,7 +332,7 @@ impl<S> FlowTable<S> {
         seg: &Segment<'_>,
         handler: &mut H,
     ) -> bool {
-        let reason = match self.expired(id, ts) {
+        let reason = match self.expired(id, self.now) {
             None if !seg.flags.syn() => return false,
             None => self.reused(id, side, ts, seg, handler).then_some(CloseReason::Reused),
             reason => reason,
@@ -352,7 +358,10 @@ impl<S> FlowTable<S> {
         let same = half.bits.has(Bits::SYN) && half.isn == seg.seq.wrapping_add(1);
         let quiet = ts.since(slot.flow.last);
         let mut weird = None;
-        let reused = if same {
+        let answer = seg.flags.ack() && peer.bits.has(Bits::SYN) && seg.ack == peer.isn;
+        let reused = if answer {
+            false
+        } else if same {
             // A retransmission or a copy; but a rejected connection is tried again under the same number.
             over && !seg.flags.ack() && quiet > self.config.reorder_time
         } else if over {
@@ -536,8 +545,11 @@ fn classify(flow: &Flow) -> Class {
 /// Whether the sender of the first packet seen is the responder, by its port alone.
 const fn guess_responder(sport: u16, dport: u16) -> bool {
     let (from, to) = (rank(sport), rank(dport));
-    from < to || from == to && sport < dport
+    from < to || from == to && from < EPHEMERAL && sport < dport
 }
+
+/// Rank of the ports that clients get from their system.
+const EPHEMERAL: u8 = 4;
 
 /// How likely a port is to be a server's: lower is likelier.
 const fn rank(port: u16) -> u8 {
@@ -546,6 +558,6 @@ const fn rank(port: u16) -> u8 {
         8000..=8999 | 3000 | 5000 | 9000 | 9090 => 1,
         0..=1023 => 2,
         1024..=32_767 => 3,
-        _ => 4,
+        _ => EPHEMERAL,
     }
 }

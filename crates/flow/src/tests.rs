@@ -5,6 +5,7 @@ use harken_wire::{Encap, Ip, Segment, TcpFlags, Timestamp};
 mod defrag;
 mod gaps;
 mod limits;
+mod model;
 mod order;
 mod start;
 mod zeek;

@@ -1,6 +1,6 @@
 //! What one segment does to its flow: numbering, counters, state, history; then its payload is placed.
 use crate::Handler;
-use crate::flow::{Bits, Facts, Half, Mode};
+use crate::flow::{Bits, Facts, Half, Mode, Rim};
 use crate::history::Mark;
 use crate::order::{PLAUSIBLE, Placed, Work, emit};
 use crate::pair::Side;
@@ -76,34 +76,45 @@ impl<H: Handler> Work<'_, H> {
         let mut accepted = true;
         if seg.flags.syn() {
             accepted = self.anchor_syn(side, seg, weirds);
+        } else if self.is_stray_answer(side, seg) {
+            return false;
         } else if !self.flow.halves.of(side).bits.has(Bits::KNOWN) && !seg.flags.rst() {
-            let data = !seg.payload.is_empty() || seg.truncated > 0;
-            let half = self.flow.halves.of_mut(side);
-            half.anchor(seg.seq, MIDSTREAM_BASE + HEADROOM);
-            let rim = self.flow.rims.of_mut(side);
-            rim.first = MIDSTREAM_BASE + HEADROOM;
-            if data && self.flow.mode == Mode::Deliver {
-                half.next = MIDSTREAM_BASE;
-                half.bits.set(Bits::START_OPEN, true);
-            }
+            self.anchor_midstream(side, seg.seq);
         }
         let me = *self.flow.halves.of(side);
         let peer = self.flow.halves.of_mut(side.other());
         if seg.flags.ack() && !seg.flags.rst() && !peer.bits.has(Bits::KNOWN) {
             // The first acknowledgement of a handshake is that of the SYN, so that the start is known.
             let at_start = me.bits.has(Bits::SYN) && seg.seq == me.isn;
-            let exact = seg.flags.syn() || at_start;
-            let offset = if exact { 0 } else { MIDSTREAM_BASE + HEADROOM };
-            peer.anchor(seg.ack, offset);
-            if me.bits.has(Bits::START_OPEN) {
-                peer.next = MIDSTREAM_BASE;
-                peer.bits.set(Bits::START_OPEN, true);
+            if seg.flags.syn() || at_start {
+                peer.anchor(seg.ack, 0);
+            } else {
+                self.anchor_midstream(side.other(), seg.ack);
             }
-            let rim = self.flow.rims.of_mut(side.other());
-            rim.first = offset;
-            rim.counted = offset;
         }
         accepted
+    }
+
+    /// A stream whose start was not seen: it stands at `seq`, and earlier bytes may still come.
+    fn anchor_midstream(&mut self, side: Side, seq: u32) {
+        let first = MIDSTREAM_BASE + HEADROOM;
+        let half = self.flow.halves.of_mut(side);
+        half.anchor(seq, first);
+        let rim = self.flow.rims.of_mut(side);
+        rim.first = first;
+        rim.counted = first;
+        if self.flow.mode == Mode::Deliver {
+            half.next = MIDSTREAM_BASE;
+            half.bits.set(Bits::START_OPEN, true);
+        }
+    }
+
+    /// Something that answers a SYN without a SYN of its own, and acknowledges far more than that SYN: it
+    /// belongs to an earlier connection between these endpoints (RFC 9293 figure 10).
+    fn is_stray_answer(&self, side: Side, seg: &Segment<'_>) -> bool {
+        let (me, peer) = (self.flow.halves.of(side), self.flow.halves.of(side.other()));
+        let only_syn = peer.bits.has(Bits::SYN) && peer.last == 0 && peer.acked == 0;
+        only_syn && !me.bits.has(Bits::SYN) && seg.flags.ack() && peer.distance(seg.ack).abs() > JUMP
     }
 
     fn anchor_syn(&mut self, side: Side, seg: &Segment<'_>, weirds: &mut Weirds) -> bool {
@@ -125,10 +136,25 @@ impl<H: Handler> Work<'_, H> {
                 return false;
             }
         } else {
-            // Overtaken by later packets of its connection, or else not of this one.
+            // Overtaken by later packets of its connection, or else not of this one. An answer that fits the
+            // peer's SYN counts for more than whatever was sent before it.
             let distance = half.distance(start);
             let near = distance.abs() < JUMP;
-            if untouched && near && self.restart(side, distance) {
+            let peer = *self.flow.halves.of(side.other());
+            let fits = seg.flags.ack() && peer.bits.has(Bits::SYN) && seg.ack == peer.isn;
+            let half = self.flow.halves.of_mut(side);
+            let held = self.pending.as_ref().is_some_and(|r| r.front(side).is_some());
+            if untouched && fits && !near && !held {
+                half.anchor(start, 0);
+                half.bits.set(Bits::START_OPEN, false);
+                if let Some(state) = self.pending.as_mut() {
+                    state.sides.of_mut(side).hole = None;
+                    for piece in &mut state.sides.of_mut(side.other()).pieces {
+                        piece.from.ack = 0;
+                    }
+                }
+                *self.flow.rims.of_mut(side) = Rim { rst: self.flow.rims.of(side).rst, ..Rim::default() };
+            } else if untouched && near && self.restart(side, distance) {
                 self.flow.halves.of_mut(side).isn = start;
             } else if distance > 0 || !near {
                 weirds.add(Weird::SynInsideConnection);
@@ -167,7 +193,7 @@ impl<H: Handler> Work<'_, H> {
             }
         }
         let rim = self.flow.rims.of_mut(side);
-        for offset in [&mut half.acked, &mut half.last, &mut rim.counted] {
+        for offset in [&mut half.acked, &mut half.last, &mut rim.counted, &mut rim.clean_acked] {
             *offset = offset.saturating_sub(start);
         }
         if rim.fin != u64::MAX {
@@ -233,6 +259,9 @@ impl<H: Handler> Work<'_, H> {
             len.min(u64::from(u32::MAX)) as u32,
             weirds,
         );
+        if me.life.is_clean() && peer.life.is_clean() {
+            self.flow.rims.of_mut(side.other()).clean_acked = peer.acked;
+        }
         ack
     }
 
@@ -246,7 +275,8 @@ impl<H: Handler> Work<'_, H> {
             (true, true, _) | (true, _, true) => _ = history.mark(Mark::MultiFlag, is_orig),
             (true, ..) => _ = history.mark(Mark::Syn(flags.ack()), is_orig),
             (_, true, _) => {
-                if history.mark(Mark::Fin, is_orig) && rim.fin != end {
+                let again = history.mark(Mark::Fin, is_orig);
+                if again && rim.fin != end {
                     history.add(b'F', is_orig);
                 }
             }
@@ -271,6 +301,7 @@ impl<H: Handler> Work<'_, H> {
 
     /// What the segment acknowledges of the other side's stream.
     fn acknowledge(&mut self, side: Side, seg: &Segment<'_>, weirds: &mut Weirds) -> Option<u64> {
+        let stray = !seg.flags.syn() && self.is_stray_answer(side, seg);
         let (me, peer) = self.flow.halves.both_mut(side);
         if !seg.flags.ack() || !peer.bits.has(Bits::KNOWN) {
             return None;
@@ -281,7 +312,7 @@ impl<H: Handler> Work<'_, H> {
             weirds.add(Weird::PossibleSplitRouting);
         }
         let distance = peer.distance(seg.ack);
-        if distance > PLAUSIBLE || seg.ack == 0 && distance > JUMP {
+        if stray || distance > PLAUSIBLE || seg.ack == 0 && distance > JUMP {
             self.stats.implausible_acks += 1;
             weirds.add(Weird::ImplausibleNumber);
             return None;
@@ -365,6 +396,12 @@ impl<H: Handler> Work<'_, H> {
             return;
         }
         if len == 0 && seg.truncated == 0 && !flags.fin() {
+            return;
+        }
+        // A FIN that neither an answer to the peer's SYN nor an acknowledgement of the peer supports is no part
+        // of a stream: injected, or from a confused stack.
+        let answered = half.bits.has(Bits::SYN) || !self.flow.halves.of(side.other()).bits.has(Bits::SYN);
+        if len == 0 && flags.fin() && !answered && half.bits.has(Bits::START_OPEN) {
             return;
         }
         self.skip_keep_alive(side, seq);

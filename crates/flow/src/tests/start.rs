@@ -101,9 +101,7 @@ fn the_same_endpoints_again() {
             .chain(ending.iter().cloned())
             .chain(again(100).map(|mut p| {
                 p.seq = p.seq.wrapping_add(if i == 2 { 1 << 30 } else { 0 });
-                if p.dir == Dir::Resp {
-                    p.ack = p.ack.wrapping_add(if i == 2 { 1 << 30 } else { 0 });
-                } else if p.ack != 0 {
+                if p.dir == Dir::Resp || p.ack != 0 {
                     p.ack = p.ack.wrapping_add(if i == 2 { 1 << 30 } else { 0 });
                 }
                 p
@@ -156,4 +154,36 @@ fn shards_get_both_directions() {
         crate::key_hash(&a.segment(), crate::TunnelInKey::None)
     );
     assert!(MIDSTREAM_BASE > u64::from(u32::MAX));
+}
+
+#[test]
+fn an_answer_of_an_earlier_connection() {
+    // A half-open server still has the old connection, and the client resets it.
+    let r = run(&[
+        c("S", 1000, 0, ""),
+        s("A", 800_000_000, 900_000_000, "").at(1),
+        c("R", 900_000_000, 0, "").at(2),
+        c("S", 1000, 0, "").at(1000),
+        s("SA", 5000, 1001, "").at(1001),
+        c("A", 1001, 5001, "GET").at(1002),
+    ]);
+    assert_eq!(r.log, [">end", "<end", "close Reused", ">0 GET", "close EndOfInput"]);
+    assert_eq!(
+        (r.closed[0].history.as_str(), r.closed[0].state, r.closed[0].orig.size),
+        ("SaR", "RSTOS0", 0)
+    );
+}
+
+#[test]
+fn injected_segments_before_the_answer() {
+    // A RST and a FIN that no stack would believe, then the real answer.
+    let r = run(&[
+        c("S", 1000, 0, ""),
+        s("RA", 0, 1001, ""),
+        s("FA", 0, 1001, ""),
+        s("SA", 5_000_000, 1001, ""),
+        c("A", 1001, 5_000_001, "GET"),
+        s("A", 5_000_001, 1004, "200"),
+    ]);
+    assert_eq!(r.log, [">0 GET", "<0 200", ">end", "<end", "close EndOfInput"]);
 }

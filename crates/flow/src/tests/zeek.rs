@@ -12,7 +12,7 @@ fn check_conn(packets: &[Packet], state: &str, history: &str, orig: u64, resp: u
 #[test]
 fn states() {
     let syn = c("S", 1000, 0, "");
-    check_conn(&[syn.clone()], "S0", "S", 0, 0);
+    check_conn(std::slice::from_ref(&syn), "S0", "S", 0, 0);
     check_conn(&[syn.clone(), s("RA", 0, 1001, "")], "REJ", "Sr", 0, 0);
     check_conn(&[syn.clone(), c("R", 1001, 0, "")], "RSTOS0", "SR", 0, 0);
     check_conn(&[syn.clone(), c("F", 1001, 0, "")], "SH", "SF", 0, 0);
