@@ -7,7 +7,9 @@
 
 mod auth;
 pub mod community_id;
+pub mod ecs;
 pub mod fields;
+pub mod filter;
 pub mod flow;
 mod number;
 mod text;
@@ -17,6 +19,7 @@ pub mod url;
 pub mod zeek;
 
 pub use community_id::CommunityId;
+pub use filter::{Filter, FilterError};
 pub use flow::{Endpoint, FlowInfo, IpText};
 pub use transaction::Transaction;
 pub use uid::{EventId, Uid};

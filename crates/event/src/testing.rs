@@ -23,8 +23,8 @@ pub(crate) fn message(head: &[u8], body: &[u8]) -> Message {
         let line = &head[at..at + len];
         let colon = line.iter().position(|b| *b == b':').unwrap();
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if name.eq_ignore_ascii_case(b"host") && m.known[Known::Host as usize] == 0 {
-            m.known[Known::Host as usize] = m.fields.len() as u16 + 1;
+        if name.eq_ignore_ascii_case(b"content-type") {
+            m.known[Known::ContentType as usize] = m.fields.len() as u16 + 1;
         }
         m.fields.push(Field { name: span(name), value: span(value) });
         at += len + 2;
@@ -39,6 +39,7 @@ pub(crate) fn message(head: &[u8], body: &[u8]) -> Message {
         _ => None,
     };
     if head.starts_with(b"HTTP/") {
+        m.response = true;
         m.status = std::str::from_utf8(m.second.of(head)).unwrap().parse().unwrap();
     }
     (m.start, m.head_end, m.first_body, m.end) = (T0, T0.plus(1000), T0.plus(2000), T0.plus(3000));

@@ -7,6 +7,8 @@ pub struct Url<'m> {
     pub scheme: Option<&'m [u8]>,
     /// Name and password before the host in an absolute-form target.
     pub userinfo: Option<&'m [u8]>,
+    /// Host and port as sent, of the target or else of the `Host` field.
+    pub authority: Option<&'m [u8]>,
     /// Host of the target, else of the `Host` field; without port, with the brackets of an IPv6 literal.
     pub domain: Option<&'m [u8]>,
     /// Port of the target, else of the `Host` field.
@@ -40,20 +42,21 @@ impl<'m> Url<'m> {
             (rest, url.query) = (left, Some(query));
         }
         url.path = (!rest.is_empty()).then_some(rest);
+        if let Some(authority) = authority {
+            url.userinfo = memchr::memrchr(b'@', authority).and_then(|at| authority.get(..at));
+        }
         if let Some(authority) = authority.or(host) {
-            url.authority(authority);
+            url.read_authority(authority);
         }
         url
     }
 
-    fn authority(&mut self, authority: &'m [u8]) {
+    fn read_authority(&mut self, authority: &'m [u8]) {
         let host = match memchr::memrchr(b'@', authority) {
-            Some(at) => {
-                self.userinfo = authority.get(..at);
-                authority.get(at + 1..).unwrap_or_default()
-            }
+            Some(at) => authority.get(at + 1..).unwrap_or_default(),
             None => authority,
         };
+        self.authority = (!host.is_empty()).then_some(host);
         let colon =
             memchr::memrchr(b':', host).filter(|at| !host.get(*at..).unwrap_or_default().contains(&b']'));
         let (domain, port) = match colon {
@@ -177,6 +180,7 @@ mod tests {
         check("GET", "http://h?q", "", ["http", "", "h", "", "", "q", ""]);
         check("CONNECT", "h.example:443", "other:1", ["", "", "h.example", "443", "", "", ""]);
         check("OPTIONS", "*", "h", ["", "", "h", "", "*", "", ""]);
+        check("GET", "/x", "u:p@h:1", ["", "", "h", "1", "/x", "", ""]);
         check("GET", "/x", "[::1]:80", ["", "", "[::1]", "80", "/x", "", ""]);
         check("GET", "/x", "[::1]", ["", "", "[::1]", "", "/x", "", ""]);
         check("GET", "/go?to=http://x/", "h:999999", ["", "", "h", "", "/go", "to=http://x/", ""]);

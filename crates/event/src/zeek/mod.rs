@@ -1,6 +1,6 @@
 //! Logs with Zeek's names, types, order and escapes, as JSON lines or tab-separated.
 //!
-//! A log is a table of columns and one function that gives their values in that order; [`row`] turns the
+//! A log is a table of columns and one function that gives their values in that order; `row` turns the
 //! values into either form. The writers append to a buffer and never fail: where it goes is the caller's
 //! affair.
 

@@ -1,0 +1,323 @@
+//! Events of hand-built transactions, each checked against the published schema.
+use super::*;
+use crate::flow::FlowInfo;
+use crate::testing::{T0, exchange, flow, message, typical};
+use crate::zeek::Form;
+use harken_http::{BodyGap, Coding, Completeness, Desync, Exchange, Field, Informational, Pairing, Span};
+use harken_wire::{Encap, GeneveOptions, Ip, Outer, TunnelKind};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::sync::LazyLock;
+
+static VALIDATOR: LazyLock<jsonschema::Validator> =
+    LazyLock::new(|| jsonschema::options().should_validate_formats(true).build(&schema()).unwrap());
+
+fn write(flow: &FlowInfo, exchange: &Exchange, show_secrets: bool) -> Value {
+    let mut out = Vec::new();
+    Writer::new(Options { show_secrets }).write(&Transaction { flow, exchange }, &mut out);
+    assert_eq!(out.pop(), Some(b'\n'));
+    assert!(!out.contains(&b'\n'));
+    let event = serde_json::from_slice(&out).unwrap();
+    let errors: Vec<_> =
+        VALIDATOR.iter_errors(&event).map(|e| format!("{} {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:?} in {event:#}");
+    event
+}
+
+fn event(exchange: &Exchange) -> Value {
+    write(&flow(Form::Json, Encap::default()), exchange, false)
+}
+
+/// Every pointer in `want` must lead to its value; null stands for an absent one.
+fn check(event: &Value, want: &[(&str, Value)]) {
+    for (pointer, value) in want {
+        assert_eq!(event.pointer(pointer).unwrap_or(&Value::Null), value, "{pointer} in {event:#}");
+    }
+}
+
+#[test]
+fn a_usual_transaction() {
+    let mut event = event(&typical());
+    let id = event["event"]["id"].take();
+    assert_eq!(id.as_str().unwrap().len(), 32);
+    let want = json!({
+        "@timestamp": "2026-11-24T12:36:18.250000000Z",
+        "ecs": {"version": "8.17.0"},
+        "event": {
+            "id": null, "kind": "event", "category": ["network", "web"], "type": ["access"],
+            "dataset": "harken.http", "start": "2026-11-24T12:36:18.250000000Z",
+            "end": "2026-11-24T12:36:18.271500000Z", "duration": 21_500_000, "outcome": "success"
+        },
+        "network": {
+            "transport": "tcp", "protocol": "http", "type": "ipv4",
+            "community_id": "1:AX0Uy1h7aYtmhJi7/q1MT9sTSD8="
+        },
+        "client": {"ip": "10.0.0.1", "port": 50000, "bytes": 339},
+        "server": {"ip": "192.0.2.80", "port": 8080, "bytes": 159},
+        "source": {"ip": "10.0.0.1", "port": 50000, "bytes": 339},
+        "destination": {"ip": "192.0.2.80", "port": 8080, "bytes": 159},
+        "http": {
+            "version": "1.1",
+            "request": {
+                "method": "GET", "referrer": "https://shop.example.com/orders", "bytes": 339,
+                "headers": [
+                    {"name": "Host", "value": "shop.example.com"},
+                    {"name": "User-Agent", "value": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"},
+                    {"name": "Accept", "value": "application/json"},
+                    {"name": "Accept-Encoding", "value": "gzip, br"},
+                    {"name": "Referer", "value": "https://shop.example.com/orders"},
+                    {"name": "Cookie", "value": "session=[masked]; theme=[masked]"},
+                    {"name": "Authorization", "value": "Bearer [masked]"}
+                ],
+                "body": {"bytes": 0, "decoded_bytes": 0}
+            },
+            "response": {
+                "status_code": 200, "reason": "OK", "bytes": 159, "mime_type": "application/json",
+                "headers": [
+                    {"name": "Server", "value": "nginx"},
+                    {"name": "Content-Type", "value": "application/json"},
+                    {"name": "Content-Length", "value": "27"},
+                    {"name": "Set-Cookie", "value": "session=[masked]; Path=/; HttpOnly"}
+                ],
+                "body": {"bytes": 27, "decoded_bytes": 27, "content": "{\"order\":4711,\"items\":[1]}\n"}
+            }
+        },
+        "url": {
+            "original": "/api/v1/orders/4711?expand=items",
+            "full": "http://shop.example.com/api/v1/orders/4711?expand=items",
+            "scheme": "http", "domain": "shop.example.com", "path": "/api/v1/orders/4711",
+            "query": "expand=items"
+        },
+        "user_agent": {"original": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"},
+        "harken": {
+            "schema_version": "1.0.0", "uid": null, "depth": 1,
+            "timing": {
+                "request_start": "2026-11-24T12:36:18.250000000Z",
+                "request_end": "2026-11-24T12:36:18.250003000Z",
+                "response_start": "2026-11-24T12:36:18.270000000Z",
+                "response_end": "2026-11-24T12:36:18.271500000Z"
+            },
+            "completeness": {"request": "full", "response": "full", "pairing": "paired"},
+            "masked": [
+                {"kind": "cookie", "location": "http.request.headers", "name": "Cookie", "method": "replace"},
+                {"kind": "credentials", "location": "http.request.headers", "name": "Authorization", "method": "replace"},
+                {"kind": "cookie", "location": "http.response.headers", "name": "Set-Cookie", "method": "replace"}
+            ]
+        }
+    });
+    event["harken"]["uid"].take();
+    assert_eq!(event, want, "{event:#}");
+}
+
+#[test]
+fn secrets_can_be_shown() {
+    let event = write(&flow(Form::Json, Encap::default()), &typical(), true);
+    check(
+        &event,
+        &[
+            ("/harken/masked", Value::Null),
+            ("/http/request/headers/6/value", json!("Bearer eyJhbGciOi.J9.abc")),
+            ("/http/response/headers/3/value", json!("session=fedcba; Path=/; HttpOnly")),
+        ],
+    );
+}
+
+#[test]
+fn no_secret_is_left_anywhere() {
+    let head = b"GET http://user:s3cr3t@h.example/p HTTP/1.1\r\nHost: u:s3cr3t@h\r\nAuthorization: Basic dTpzM2NyM3Q=\r\n\
+        Cookie: a=s3cr3t; s3cr3t\r\nX-Api-Key: s3cr3t\r\nX-Secret: yes\r\n\r\n";
+    let mut request = message(head, b"");
+    // The last field is a trailer.
+    let field = Field { name: request.fields[3].name, value: request.fields[3].value };
+    request.fields.push(field);
+    let text = event(&exchange(Some(request), None)).to_string();
+    // `Host` is shown as sent: what stands in it is no credential to any server.
+    assert_eq!(text.matches("s3cr3t").count(), 1, "{text}");
+    assert!(!text.contains("dTpzM2NyM3Q="), "{text}");
+    assert!(text.contains("http://user:[masked]@h.example/p"), "{text}");
+    assert!(text.contains(r#""name":"u""#), "{text}");
+}
+
+#[test]
+fn what_is_missing_and_odd() {
+    let mut response = message(b"HTTP/1.1 500 Oh\r\nContent-Encoding: gzip\r\nX-T: 1\r\n\r\n", b"\xff\xfe");
+    response.trailers_at = 1;
+    response.body.coding = Coding::Gzip;
+    response.body.decoded_len = 10;
+    response.body.decode_failed = true;
+    response.body.missing = 7;
+    response.body.gaps = vec![BodyGap { offset: 1, len: 7 }];
+    response.completeness = Completeness::Gap;
+    response.head_cut = true;
+    response.desync = Desync(Desync::NUL | Desync::HOST);
+    let got = event(&Exchange { pairing: Pairing::RequestLost, ..exchange(None, Some(response)) });
+    check(
+        &got,
+        &[
+            ("/event/outcome", json!("failure")),
+            ("/http/version", json!("1.1")),
+            ("/http/request", Value::Null),
+            ("/url", Value::Null),
+            ("/http/response/trailers", json!([{"name": "X-T", "value": "1"}])),
+            (
+                "/http/response/body",
+                json!({
+                    "bytes": 2, "decoded_bytes": 10, "missing_bytes": 7, "coding": "gzip", "decode_failed": true,
+                    "content": "//4=", "encoding": "base64", "truncated": true
+                }),
+            ),
+            (
+                "/harken/completeness",
+                json!({
+                    "request": "missing", "response": "gap", "pairing": "request_lost", "head_cut": true,
+                    "gaps": [{"location": "http.response.body", "offset": 1, "bytes": 7}]
+                }),
+            ),
+            ("/harken/desync", json!(["nul", "host"])),
+            ("/harken/timing/request_start", Value::Null),
+            ("/client/bytes", json!(0)),
+        ],
+    );
+    let request = message(b"CONNECT db.example:443 HTTP/1.0\r\n\r\n", b"");
+    let informational = Some(Informational { status: 100, reason: b"Continue".to_vec() });
+    let got =
+        event(&Exchange { informational, pairing: Pairing::NoResponse, ..exchange(Some(request), None) });
+    check(
+        &got,
+        &[
+            ("/event/outcome", json!("unknown")),
+            ("/http/response", json!({"informational": {"status_code": 100, "reason": "Continue"}})),
+            (
+                "/url",
+                json!({"original": "db.example:443", "scheme": "http", "domain": "db.example", "port": 443}),
+            ),
+            ("/harken/completeness/response", json!("missing")),
+        ],
+    );
+    check(&event(&exchange(None, None)), &[("/http/response", Value::Null), ("/event/duration", json!(0))]);
+}
+
+#[test]
+fn tunnels() {
+    let geneve = GeneveOptions {
+        aws_endpoint_eni: Some(0xab),
+        aws_flow_cookie: Some(1),
+        gcp_endpoint: Some([7; 16]),
+        ..GeneveOptions::default()
+    };
+    let encap = Encap {
+        depth: 2,
+        kind: Some(TunnelKind::Vxlan),
+        vni: Some(42),
+        vlan: Some(100),
+        inner_vlan: Some(7),
+        outer: Outer { src: Ip::v4([172, 16, 0, 1]), dst: Ip::v6([0x20; 16]), sport: 6081, dport: 0 },
+        geneve: Some(geneve),
+    };
+    check(
+        &write(&flow(Form::Tsv, encap), &typical(), false),
+        &[
+            ("/network/vlan", json!({"id": "100"})),
+            ("/network/inner", json!({"vlan": {"id": "7"}})),
+            (
+                "/harken/tunnel",
+                json!({
+                    "type": "vxlan", "depth": 2, "vni": 42,
+                    "outer": {
+                        "source": {"ip": "172.16.0.1", "port": 6081},
+                        "destination": {"ip": "2020:2020:2020:2020:2020:2020:2020:2020"}
+                    },
+                    "geneve": {
+                        "aws_endpoint_eni": "00000000000000ab", "aws_flow_cookie": "00000001",
+                        "gcp_endpoint": "07070707070707070707070707070707"
+                    }
+                }),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn the_schema_describes_every_field() {
+    fn walk(schema: &Value, at: &str, count: &mut usize) {
+        if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+            for (name, property) in properties {
+                *count += 1;
+                let at = format!("{at}.{name}");
+                assert!(property.get("description").is_some_and(|d| d != ""), "{at} has no description");
+                walk(property, &at, count);
+            }
+        }
+        for definition in schema.get("$defs").and_then(Value::as_object).into_iter().flatten() {
+            walk(definition.1, definition.0, count);
+        }
+        assert_ne!(schema.get("type"), Some(&json!("null")), "{at}");
+    }
+    let schema = schema();
+    assert_eq!(schema["$id"], json!("urn:harken:schema:event:1.0.0"));
+    let mut count = 0;
+    walk(&schema, "event", &mut count);
+    assert!(count > 90, "{count} fields");
+    assert!(!schema.to_string().contains("\"null\""));
+}
+
+#[test]
+fn the_schema_refuses() {
+    let good = event(&typical());
+    for (pointer, bad) in [
+        ("/@timestamp", json!("yesterday")),
+        ("/client/ip", json!("10.0.0.256")),
+        ("/client/port", json!(65536)),
+        ("/http/request/headers/0/value", Value::Null),
+        ("/harken/masked/0/kind", json!("other")),
+        ("/url/path", json!(1)),
+    ] {
+        let mut event = good.clone();
+        *event.pointer_mut(pointer).unwrap() = bad;
+        assert!(!VALIDATOR.is_valid(&event), "{pointer}");
+    }
+    let mut event = good;
+    event["harken"].as_object_mut().unwrap().remove("uid");
+    assert!(!VALIDATOR.is_valid(&event));
+}
+
+proptest! {
+    #[test]
+    fn every_event_fits_the_schema(
+        target in proptest::collection::vec(prop_oneof![33u8..127, 128u8..], 0..30),
+        name in "[!-9;-~]{1,20}",
+        value in proptest::collection::vec(14u8.., 0..30),
+        body in proptest::collection::vec(any::<u8>(), 0..30),
+        encoded in any::<bool>(),
+    ) {
+        let name = if encoded { "authorization" } else { &name };
+        let head = [
+            b"PUT ".as_slice(), &target, b" HTTP/1.1\r\nHost: ", &target, b"\r\n", name.as_bytes(), b": ", &value, b"\r\n\r\n",
+        ].concat();
+        let mut request = message(&head, &body);
+        request.third = Span::default();
+        let event = event(&exchange(Some(request), None));
+        if let Ok(text) = std::str::from_utf8(&body) {
+            let content = event.pointer("/http/request/body/content").and_then(Value::as_str);
+            prop_assert_eq!(content.unwrap_or_default(), text);
+        }
+        prop_assert_eq!(&event["@timestamp"], &json!(std::str::from_utf8(&crate::number::rfc3339(T0)).unwrap()));
+    }
+}
+
+/// Run with `cargo test --release -p harken-event -- --ignored --nocapture speed`.
+#[test]
+#[ignore = "a measurement"]
+#[allow(clippy::disallowed_methods, reason = "a measurement needs a clock")]
+fn speed_of_events() {
+    let mut exchange = typical();
+    exchange.response.as_mut().unwrap().body.kept.clear();
+    let flow = flow(Form::Json, Encap::default());
+    let (mut writer, mut out, rounds) = (Writer::default(), Vec::new(), 300_000u32);
+    let start = std::time::Instant::now();
+    for _ in 0..rounds {
+        out.clear();
+        writer.write(std::hint::black_box(&Transaction { flow: &flow, exchange: &exchange }), &mut out);
+    }
+    println!("ECS: {:?} for {} bytes", start.elapsed() / rounds, out.len());
+}
