@@ -1,5 +1,6 @@
 //! The entry point: one captured frame in, one outcome out.
 use crate::config::UdpTunnel;
+use crate::express::Express;
 use crate::ip::Packet;
 use crate::walk::Walk;
 use crate::{Config, Encap, Fragment, FragmentHeader, LinkType, Segment, Stats, Stop};
@@ -16,7 +17,7 @@ pub enum Decoded<'p> {
 /// Takes link headers, tunnels and IP off captured frames. It keeps no state between frames but its counters.
 #[derive(Clone, Debug)]
 pub struct Decoder {
-    settings: Settings,
+    pub(crate) settings: Settings,
     stats: Stats,
 }
 
@@ -25,7 +26,17 @@ pub struct Decoder {
 pub(crate) struct Settings {
     pub(crate) max_depth: u8,
     pub(crate) verify_checksums: bool,
-    pub(crate) udp_tunnels: Box<[(u16, UdpTunnel)]>,
+    /// The settings allow the straight way, which looks at neither depth nor checksums.
+    pub(crate) express: bool,
+    udp_tunnels: Box<[(u16, UdpTunnel)]>,
+}
+
+impl Settings {
+    /// The tunnel that a UDP destination port announces.
+    #[inline]
+    pub(crate) fn udp_tunnel(&self, dport: u16) -> Option<UdpTunnel> {
+        self.udp_tunnels.iter().find(|(port, _)| *port == dport).map(|(_, tunnel)| *tunnel)
+    }
 }
 
 impl Default for Decoder {
@@ -41,6 +52,7 @@ impl Decoder {
         let settings = Settings {
             max_depth: config.max_depth,
             verify_checksums: config.verify_checksums,
+            express: config.max_depth > 0 && !config.verify_checksums,
             udp_tunnels: config.udp_tunnels(),
         };
         Self { settings, stats: Stats::default() }
@@ -49,6 +61,18 @@ impl Decoder {
     /// Decodes one captured frame down to its innermost TCP segment, or to the first IP fragment on the way.
     /// Offsets in a [`Stop`] count from the start of `frame`.
     pub fn decode<'p>(&mut self, link: LinkType, frame: &'p [u8]) -> Result<Decoded<'p>, Stop> {
+        if link == LinkType::Ethernet
+            && self.settings.express
+            && let Some(express) = Express::read(&self.settings, frame)
+        {
+            self.stats.count_express(express.tcp.truncated, express.vxlan);
+            return Ok(Decoded::Tcp(express.segment()));
+        }
+        self.walk(link, frame)
+    }
+
+    #[inline(never)]
+    fn walk<'p>(&mut self, link: LinkType, frame: &'p [u8]) -> Result<Decoded<'p>, Stop> {
         let mut walk = Walk::new(&self.settings, &mut self.stats, frame, Encap::default());
         let result = walk.link(link);
         self.stats.count(&result, false);

@@ -16,6 +16,7 @@ mod checksum;
 mod config;
 pub mod decap;
 mod decoder;
+mod express;
 mod fragment;
 mod ip;
 mod link;
@@ -26,6 +27,10 @@ mod tcp;
 mod time;
 mod udp;
 mod walk;
+
+#[cfg(test)]
+#[path = "../tests/build/mod.rs"]
+mod build;
 
 pub use addr::Ip;
 pub use config::Config;

@@ -1,5 +1,5 @@
 //! What decoding a frame yields: a TCP segment and the tunnels it came through.
-use crate::Ip;
+use crate::{Ip, ip::Packet, tcp::Tcp};
 
 /// One TCP segment as it was captured, with the tunnel that carried it.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,26 @@ pub struct Segment<'p> {
     pub ip_len: u32,
     /// The tunnels passed on the way to this segment.
     pub encap: Encap,
+}
+
+impl<'p> Segment<'p> {
+    #[inline]
+    pub(crate) fn new(packet: &Packet<'p>, tcp: &Tcp<'p>, encap: Encap) -> Self {
+        Self {
+            src: packet.src,
+            dst: packet.dst,
+            sport: tcp.sport,
+            dport: tcp.dport,
+            seq: tcp.seq,
+            ack: tcp.ack,
+            flags: tcp.flags,
+            window: tcp.window,
+            payload: tcp.payload,
+            truncated: tcp.truncated,
+            ip_len: packet.total_len,
+            encap,
+        }
+    }
 }
 
 /// TCP control bits, RFC 9293 section 3.1.

@@ -1,5 +1,6 @@
 //! What the decoder counts. Every call increments exactly one of `tcp`, `fragments` and one `ignored` cell,
 //! so that received = decoded + ignored can be summed.
+use crate::decap::vxlan::Vxlan;
 use crate::{Decoded, Layer, Reason, Stop, TunnelKind};
 
 /// Counters of one [`crate::Decoder`].
@@ -138,9 +139,25 @@ impl Stats {
                 0
             }
         };
-        if truncated != 0 {
+        self.count_truncated(truncated);
+    }
+
+    /// Counts a segment that went the straight way.
+    #[inline]
+    pub(crate) fn count_express(&mut self, truncated: u32, vxlan: Option<Vxlan>) {
+        self.frames.tcp += 1;
+        if let Some(vxlan) = vxlan {
+            self.count_tunnel(TunnelKind::Vxlan);
+            self.vxlan_reserved_bits += u64::from(vxlan.reserved_bits);
+        }
+        self.count_truncated(truncated);
+    }
+
+    #[inline]
+    fn count_truncated(&mut self, bytes: u32) {
+        if bytes != 0 {
             self.truncated_packets += 1;
-            self.truncated_bytes += u64::from(truncated);
+            self.truncated_bytes += u64::from(bytes);
         }
     }
 

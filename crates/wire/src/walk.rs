@@ -161,20 +161,7 @@ impl<'d, 'p> Walk<'d, 'p> {
         if self.settings.verify_checksums {
             self.verify_transport(packet, Layer::Tcp)?;
         }
-        Ok(Decoded::Tcp(Segment {
-            src: packet.src,
-            dst: packet.dst,
-            sport: tcp.sport,
-            dport: tcp.dport,
-            seq: tcp.seq,
-            ack: tcp.ack,
-            flags: tcp.flags,
-            window: tcp.window,
-            payload: tcp.payload,
-            truncated: tcp.truncated,
-            ip_len: packet.total_len,
-            encap: self.encap,
-        }))
+        Ok(Decoded::Tcp(Segment::new(packet, &tcp, self.encap)))
     }
 
     #[cold]
@@ -226,10 +213,9 @@ impl<'d, 'p> Walk<'d, 'p> {
     fn udp(&mut self, packet: &Packet<'p>) -> Result<Cursor<'p>, Stop> {
         let header = packet.payload;
         let udp = udp::parse(header).map_err(|reason| self.stop(Layer::Udp, header, reason))?;
-        let Some((_, tunnel)) = self.settings.udp_tunnels.iter().find(|(port, _)| *port == udp.dport) else {
+        let Some(tunnel) = self.settings.udp_tunnel(udp.dport) else {
             return Err(self.stop(Layer::Udp, header, Reason::NotATunnel));
         };
-        let tunnel = *tunnel;
         if self.settings.verify_checksums && udp.checksum != 0 {
             self.verify_transport(packet, Layer::Udp)?;
         }
