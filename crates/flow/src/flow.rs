@@ -103,6 +103,8 @@ impl Bits {
     pub(crate) const ENDED: u8 = 16;
     /// The size is counted from a segment of its own (and not from the peer's acknowledgement).
     pub(crate) const SPOKE: u8 = 32;
+    /// The peer acknowledged something of it.
+    pub(crate) const ACKED: u8 = 64;
 
     #[inline]
     pub(crate) const fn has(self, bit: u8) -> bool {

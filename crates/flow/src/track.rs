@@ -81,15 +81,19 @@ impl<H: Handler> Work<'_, H> {
         } else if !self.flow.halves.of(side).bits.has(Bits::KNOWN) && !seg.flags.rst() {
             self.anchor_midstream(side, seg.seq);
         }
-        let me = *self.flow.halves.of(side);
         let peer = self.flow.halves.of_mut(side.other());
         if seg.flags.ack() && !seg.flags.rst() && !peer.bits.has(Bits::KNOWN) {
-            // The first acknowledgement of a handshake is that of the SYN, so that the start is known.
-            let at_start = me.bits.has(Bits::SYN) && seg.seq == me.isn;
-            if seg.flags.syn() || at_start {
+            // Only the answer to a SYN is known to acknowledge nothing but the SYN.
+            if seg.flags.syn() {
                 peer.anchor(seg.ack, 0);
             } else {
                 self.anchor_midstream(side.other(), seg.ack);
+            }
+        } else if accepted && seg.flags.syn() && seg.flags.ack() && peer.bits.has(Bits::START_OPEN) {
+            // An answer that came late tells where the other stream begins.
+            let distance = peer.distance(seg.ack);
+            if distance.abs() < JUMP && self.restart(side.other(), distance) {
+                self.flow.halves.of_mut(side.other()).isn = seg.ack;
             }
         }
         accepted
@@ -327,6 +331,7 @@ impl<H: Handler> Work<'_, H> {
             weirds.add(Weird::AckUnderflow);
         }
         peer.acked = peer.acked.max(ack);
+        peer.bits.set(Bits::ACKED, true);
         Some(ack)
     }
 
@@ -400,7 +405,8 @@ impl<H: Handler> Work<'_, H> {
         }
         // A FIN that neither an answer to the peer's SYN nor an acknowledgement of the peer supports is no part
         // of a stream: injected, or from a confused stack.
-        let answered = half.bits.has(Bits::SYN) || !self.flow.halves.of(side.other()).bits.has(Bits::SYN);
+        let answered =
+            half.bits.has(Bits::SYN | Bits::ACKED) || !self.flow.halves.of(side.other()).bits.has(Bits::SYN);
         if len == 0 && flags.fin() && !answered && half.bits.has(Bits::START_OPEN) {
             return;
         }
