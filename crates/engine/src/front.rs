@@ -1,0 +1,83 @@
+//! Frames to segments: tunnels are taken off, fragments put together.
+use harken_flow::{DefragConfig, DefragStats, Defragmenter};
+use harken_wire::{Decoded, Decoder, Fragment, LinkType, Segment, Stop, Timestamp};
+
+/// Counters of a [`Front`].
+#[derive(Clone, Default, Debug)]
+pub struct FrontStats {
+    /// Frames of a link type that is not read.
+    pub unknown_link: u64,
+    /// Counters of the decoder.
+    pub wire: harken_wire::Stats,
+    /// Counters of the defragmenter.
+    pub defrag: DefragStats,
+}
+
+/// Takes frames, gives segments.
+pub struct Front {
+    decoder: Decoder,
+    defragmenter: Defragmenter,
+    unknown_link: u64,
+}
+
+impl Front {
+    /// A front with these settings.
+    pub fn new(wire: harken_wire::Config, defrag: DefragConfig) -> Self {
+        Self { decoder: Decoder::new(wire), defragmenter: Defragmenter::new(defrag), unknown_link: 0 }
+    }
+
+    /// Decodes one frame of link type `dlt` (the capture file's number) and hands the segment in it, if any,
+    /// to `sink`. Says why when there is none: refused, or kept as a fragment.
+    #[inline]
+    pub fn frame(
+        &mut self,
+        ts: Timestamp,
+        dlt: u32,
+        frame: &[u8],
+        sink: &mut impl FnMut(Timestamp, &Segment<'_>),
+    ) -> Result<(), Option<Stop>> {
+        let Some(link) = LinkType::from_dlt(dlt) else {
+            self.unknown_link += 1;
+            return Err(None);
+        };
+        match self.decoder.decode(link, frame) {
+            Ok(Decoded::Tcp(segment)) => {
+                sink(ts, &segment);
+                Ok(())
+            }
+            Ok(Decoded::Fragment(fragment)) => self.fragment(ts, &fragment, sink),
+            Err(stop) => Err(Some(stop)),
+        }
+    }
+
+    /// Fragments may be nested: those of the outer packet make an inner packet that is a fragment again. The
+    /// decoder's tunnel depth bounds how often.
+    #[cold]
+    fn fragment(
+        &mut self,
+        ts: Timestamp,
+        fragment: &Fragment<'_>,
+        sink: &mut impl FnMut(Timestamp, &Segment<'_>),
+    ) -> Result<(), Option<Stop>> {
+        let Some(datagram) = self.defragmenter.push(ts, fragment) else { return Ok(()) };
+        let (payload, inner) = match self.decoder.resume(datagram.header, datagram.payload) {
+            Ok(Decoded::Tcp(segment)) => {
+                sink(ts, &segment);
+                return Ok(());
+            }
+            Err(stop) => return Err(Some(stop)),
+            // It lies in the defragmenter's buffer, which the next call needs.
+            Ok(Decoded::Fragment(inner)) => (inner.payload.to_vec(), Fragment { payload: &[], ..inner }),
+        };
+        self.fragment(ts, &Fragment { payload: &payload, ..inner }, sink)
+    }
+
+    /// Counters so far.
+    pub fn stats(&self) -> FrontStats {
+        FrontStats {
+            unknown_link: self.unknown_link,
+            wire: self.decoder.stats().clone(),
+            defrag: *self.defragmenter.stats(),
+        }
+    }
+}

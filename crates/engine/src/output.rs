@@ -1,0 +1,78 @@
+//! Where a shard's results go.
+use harken_event::zeek::conn::{Conn as ConnRecord, Sent};
+use harken_event::zeek::weird::Weird;
+use harken_event::{FlowInfo, Transaction, Uid};
+use harken_flow::{CloseReason, Dir, Flow};
+use harken_http::{Conn, Protocol};
+
+/// Takes what a shard finds, as it finds it. Everything is lent: what is to be kept must be copied or
+/// written.
+pub trait Output {
+    /// One transaction is over.
+    fn transaction(&mut self, transaction: &Transaction<'_>);
+
+    /// One connection is over.
+    fn closed(&mut self, closed: &Closed<'_>);
+
+    /// Something odd was seen.
+    fn weird(&mut self, weird: &Weird<'_>);
+}
+
+/// A connection that is over.
+pub struct Closed<'a> {
+    /// The flow with its final counters.
+    pub flow: &'a Flow,
+    /// Its identity in the logs.
+    pub info: &'a FlowInfo,
+    /// What was found out about its contents; `None` when it carried no bytes.
+    pub conn: Option<&'a Conn>,
+    /// Why it is over.
+    pub reason: CloseReason,
+}
+
+impl<'a> Closed<'a> {
+    /// What the connection carried, by Zeek's service names.
+    pub fn service(&self) -> Option<&'static str> {
+        let conn = self.conn?;
+        match (conn.is_http(), conn.opaque()) {
+            (_, Some(Protocol::Tls(_))) => Some("ssl"),
+            (_, Some(Protocol::WebSocket)) => Some("http,websocket"),
+            (_, Some(Protocol::Http2)) => Some("http2"),
+            (true, _) => Some("http"),
+            (false, _) => None,
+        }
+    }
+
+    /// The server name of a TLS connection.
+    pub fn server_name(&self) -> Option<&'a str> {
+        match self.conn?.opaque()? {
+            Protocol::Tls(name) => name.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_tls(&self) -> bool {
+        matches!(self.conn.and_then(Conn::opaque), Some(Protocol::Tls(_)))
+    }
+
+    /// The record for `conn.log`.
+    pub fn record(&self) -> ConnRecord<'a> {
+        let sent = |dir: Dir| {
+            let counters = self.flow.counters(dir);
+            Sent { bytes: counters.size, packets: counters.packets, ip_bytes: counters.ip_bytes }
+        };
+        let missed = |dir: Dir| self.flow.counters(dir).missed_bytes;
+        ConnRecord {
+            flow: self.info,
+            service: self.service(),
+            duration: self.flow.last().since(self.flow.start()),
+            orig: sent(Dir::Orig),
+            resp: sent(Dir::Resp),
+            state: self.flow.conn_state().as_str(),
+            missed_bytes: missed(Dir::Orig) + missed(Dir::Resp),
+            history: self.flow.history().as_bytes(),
+            other_tunnel: Uid::tunnel(&self.flow.encap_of(Dir::Resp)),
+        }
+    }
+}

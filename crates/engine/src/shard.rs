@@ -1,0 +1,195 @@
+//! Segments to transactions.
+use crate::output::{Closed, Output};
+use harken_event::zeek::weird::Weird;
+use harken_event::{FlowInfo, Form, Transaction};
+use harken_flow::{Chunk, CloseReason, Dir, Flow, FlowTable, Gap, Handler, TunnelInKey, Verdict};
+use harken_http::probe::{self, Look};
+use harken_http::{Analyzer, Conn};
+use harken_wire::{Segment, Timestamp};
+
+/// Settings of a [`Shard`].
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Limits and time-outs of flows and reassembly.
+    pub flow: harken_flow::Config,
+    /// Limits of HTTP.
+    pub http: harken_http::Limits,
+    /// The form in which Zeek logs are going to be written.
+    pub form: Form,
+    /// Seed of the Community ID; the default 0 is what other tools use.
+    pub community_id_seed: u16,
+}
+
+/// The shard that a segment belongs to, of `shards`: both directions of a flow go to the same one.
+pub fn shard_of(segment: &Segment<'_>, key: TunnelInKey, shards: usize) -> usize {
+    if shards <= 1 {
+        return 0;
+    }
+    (harken_flow::key_hash(segment, key) % shards as u64) as usize
+}
+
+/// A shard: it owns everything that it touches, and runs each segment to completion.
+pub struct Shard<O> {
+    table: FlowTable<State>,
+    core: Core<O>,
+}
+
+/// What the shard keeps of each flow beside the flow itself.
+pub(crate) struct State {
+    conn: Option<Conn>,
+    info: Option<Box<FlowInfo>>,
+}
+
+/// The consumer of ordered bytes.
+struct Core<O> {
+    analyzer: Analyzer,
+    output: O,
+    form: Form,
+    seed: u16,
+}
+
+impl<O: Output> Shard<O> {
+    /// A shard that hands its results to `output`.
+    pub fn new(config: &Config, output: O) -> Self {
+        let core = Core {
+            analyzer: Analyzer::new(config.http),
+            output,
+            form: config.form,
+            seed: config.community_id_seed,
+        };
+        Self { table: FlowTable::new(config.flow), core }
+    }
+
+    /// Takes one segment.
+    #[inline]
+    pub fn segment(&mut self, ts: Timestamp, segment: &Segment<'_>) {
+        self.table.segment(ts, segment, &mut self.core);
+    }
+
+    /// Time passes without a segment for this shard.
+    pub fn advance(&mut self, ts: Timestamp) {
+        self.table.advance(ts, &mut self.core);
+    }
+
+    /// The input is over: every flow is closed.
+    pub fn finish(&mut self) {
+        self.table.finish(&mut self.core);
+    }
+
+    /// Counters of flows and reassembly.
+    pub fn flow_stats(&self) -> &harken_flow::Stats {
+        self.table.stats()
+    }
+
+    /// Counters of HTTP.
+    pub const fn http_stats(&self) -> &harken_http::Stats {
+        self.core.analyzer.stats()
+    }
+
+    /// Where the results go.
+    pub const fn output(&mut self) -> &mut O {
+        &mut self.core.output
+    }
+
+    /// Gives the output back.
+    pub fn into_output(self) -> O {
+        self.core.output
+    }
+}
+
+impl<O: Output> Core<O> {
+    fn info<'s>(&self, flow: &Flow, slot: &'s mut Option<Box<FlowInfo>>) -> &'s FlowInfo {
+        slot.get_or_insert_with(|| {
+            let info =
+                FlowInfo::new(flow.orig(), flow.resp(), flow.encap(), flow.start(), self.form, self.seed);
+            Box::new(info)
+        })
+    }
+
+    /// Hands on what the analyzer has ready.
+    fn drain(&mut self, flow: &Flow, state: &mut State, ts: Timestamp) {
+        self.info(flow, &mut state.info);
+        let Some(info) = state.info.as_deref() else { return };
+        while let Some(exchange) = self.analyzer.take() {
+            self.output.transaction(&Transaction { flow: info, exchange: &exchange });
+            self.analyzer.recycle(exchange);
+        }
+        while let Some(name) = self.analyzer.take_weird() {
+            let source = Some("HTTP");
+            self.output.weird(&Weird { ts, flow: Some(info), name, addl: None, peer: PEER, source });
+        }
+    }
+}
+
+/// Name of the sensor in `weird.log`, as Zeek names a single process.
+const PEER: &str = "harken";
+
+fn conn<'s>(analyzer: &Analyzer, flow: &Flow, slot: &'s mut Option<Conn>) -> &'s mut Conn {
+    slot.get_or_insert_with(|| analyzer.open(flow.resp().1, !flow.handshake_seen()))
+}
+
+impl<O: Output> Handler for Core<O> {
+    type State = State;
+
+    fn open(&mut self, _flow: &Flow) -> State {
+        State { conn: None, info: None }
+    }
+
+    fn orient(&mut self, bytes: &[u8]) -> Option<Dir> {
+        match (probe::look(bytes, false), bytes) {
+            (Look::Request | Look::Http2, _) => Some(Dir::Orig),
+            (Look::Response, _) => Some(Dir::Resp),
+            // Handshake type of the first message: ClientHello or ServerHello.
+            (Look::Tls, [0x16, _, _, _, _, 1, ..]) => Some(Dir::Orig),
+            (Look::Tls, [0x16, _, _, _, _, 2, ..]) => Some(Dir::Resp),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn data(&mut self, flow: &Flow, state: &mut State, chunk: Chunk<'_>) -> Verdict {
+        let conn = conn(&self.analyzer, flow, &mut state.conn);
+        let verdict = self.analyzer.data(conn, &chunk);
+        if !self.analyzer.is_idle() {
+            self.drain(flow, state, chunk.ts);
+        }
+        verdict
+    }
+
+    fn gap(&mut self, flow: &Flow, state: &mut State, gap: Gap) -> Verdict {
+        let conn = conn(&self.analyzer, flow, &mut state.conn);
+        let verdict = self.analyzer.gap(conn, &gap);
+        if !self.analyzer.is_idle() {
+            self.drain(flow, state, gap.ts);
+        }
+        verdict
+    }
+
+    fn end(&mut self, flow: &Flow, state: &mut State, dir: Dir, ts: Timestamp) {
+        if let Some(conn) = &mut state.conn {
+            self.analyzer.end(conn, dir, ts);
+            if !self.analyzer.is_idle() {
+                self.drain(flow, state, ts);
+            }
+        }
+    }
+
+    fn close(&mut self, flow: &Flow, mut state: State, reason: CloseReason) {
+        if let Some(conn) = &mut state.conn {
+            self.analyzer.close(conn, flow.last());
+            if !self.analyzer.is_idle() {
+                self.drain(flow, &mut state, flow.last());
+            }
+        }
+        let info = self.info(flow, &mut state.info);
+        self.output.closed(&Closed { flow, info, conn: state.conn.as_ref(), reason });
+    }
+
+    fn weird(&mut self, flow: &Flow, name: &'static str, ts: Timestamp) {
+        // The roles may not be settled yet, so that the identity is not kept.
+        let mut slot = None;
+        let info = self.info(flow, &mut slot);
+        let source = Some("TCP");
+        self.output.weird(&Weird { ts, flow: Some(info), name, addl: None, peer: PEER, source });
+    }
+}

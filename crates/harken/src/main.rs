@@ -1,0 +1,69 @@
+//! The command line of Harken, a passive API traffic sensor.
+#![allow(
+    unreachable_pub,
+    reason = "nothing of a binary is reachable; `pub` marks what a module offers the others"
+)]
+mod cli;
+mod manual;
+mod replay;
+mod report;
+mod sinks;
+mod style;
+mod summary;
+
+use anyhow::Result;
+use clap::{CommandFactory as _, Parser as _};
+use cli::{Cli, Command, Schema};
+use std::io::Write as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("harken: error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Replay(args) => return replay::run(&args),
+        Command::Schema { what: Schema::Event } => {
+            print(&format!("{}\n", serde_json::to_string_pretty(&harken_event::ecs::schema())?))?;
+        }
+        Command::Version { json } => print(&version(json)?)?,
+        Command::Completions { shell } => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "harken", &mut out);
+            print(&String::from_utf8(out)?)?;
+        }
+        Command::Manual { what, dir } => manual::run(what, &dir)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints to standard output; a reader that went away is no error.
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn version(json: bool) -> Result<String> {
+    let debug = cfg!(debug_assertions);
+    if !json {
+        return Ok(format!("harken {}\n", env!("CARGO_PKG_VERSION")));
+    }
+    let value = serde_json::json!({
+        "name": "harken",
+        "version": env!("CARGO_PKG_VERSION"),
+        "os": std::env::consts::OS,
+        "arch": std::env::consts::ARCH,
+        "profile": if debug { "debug" } else { "release" },
+        "event_schema_version": harken_event::ecs::SCHEMA_VERSION,
+    });
+    Ok(serde_json::to_string_pretty(&value)? + "\n")
+}

@@ -1,0 +1,206 @@
+//! `harken replay`: capture files in, transactions out.
+mod progress;
+mod shards;
+
+use crate::cli::{Color, Format, Replay, TunnelInKey};
+use crate::report;
+use crate::sinks::dest::Dest;
+use crate::sinks::{Plan, Sinks};
+use crate::style::Palette;
+use crate::summary::Summary;
+use anyhow::{Context, Result, bail};
+use harken_capture::{Damage, Merge};
+use harken_engine::{Config, Front, Ledger};
+use harken_event::{Filter, ecs};
+use harken_wire::Timestamp;
+use progress::Progress;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The input was damaged; all that is readable was given.
+const DAMAGED: u8 = 3;
+
+/// Packets between two looks at the clock, at failed outputs and at Ctrl-C.
+const CHECK_EVERY: u64 = 4096;
+
+/// Runs the command.
+pub fn run(args: &Replay) -> Result<ExitCode> {
+    let terminal = std::io::stdout().is_terminal();
+    let color = match args.color {
+        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
+        Color::Always => true,
+        Color::Never => false,
+    };
+    let palette = Palette::new(color);
+    let mut input = open(args)?;
+    let plan = Arc::new(plan(args, palette, terminal)?);
+    let config = config(args, &plan);
+    let mut front = front(args);
+    let stop = stop_on_interrupt();
+    let mut shards = shards::Shards::new(usize::from(args.threads), &config, &plan)?;
+    let size = input.readers().iter().map(harken_capture::Reader::size).sum::<Option<u64>>();
+    let mut progress = Progress::new(size, terminal && plan.transactions.is_some() && plan.logs.is_none());
+    plan.begin(now());
+
+    let mut damages: Vec<Damage> = Vec::new();
+    let mut packets = 0u64;
+    loop {
+        match input.next_packet() {
+            Ok(Some((_, packet))) => {
+                // What is refused is counted by the front.
+                let _ =
+                    front.frame(packet.ts, packet.dlt, packet.data, &mut |ts, seg| shards.segment(ts, seg));
+            }
+            Ok(None) => break,
+            Err(damage) => damages.push(damage),
+        }
+        packets += 1;
+        if packets.is_multiple_of(CHECK_EVERY) {
+            progress.update(&input, packets);
+            if stop.load(Ordering::Relaxed) || plan.has_failed() {
+                break;
+            }
+        }
+    }
+    progress.finish();
+    let (summary, flow, http) = shards.finish()?;
+    let ledger = Ledger::new(front.stats(), flow, http);
+    plan.end(&summary, now())?;
+    print(args, &summary, &ledger, palette)?;
+    for damage in &damages {
+        eprintln!("harken: warning: {damage}");
+    }
+    if let Err(imbalance) = ledger.check() {
+        bail!("the ledger does not balance, which is a defect of Harken: {imbalance}");
+    }
+    Ok(if damages.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
+}
+
+fn open(args: &Replay) -> Result<Merge> {
+    let mut readers = Vec::new();
+    for file in &args.files {
+        readers.push(harken_capture::open(file)?);
+    }
+    Ok(Merge::new(readers))
+}
+
+fn plan(args: &Replay, palette: Palette, terminal: bool) -> Result<Plan> {
+    let given = if args.json && !args.stats { Some(Format::ZeekJson) } else { args.format };
+    let default = if args.log_dir.is_some() { Format::ZeekJson } else { Format::Table };
+    let filter = match args.filter.as_slice() {
+        [] => None,
+        terms => Some(Arc::new(Filter::parse(terms).context("--filter")?)),
+    };
+    let width =
+        if terminal { terminal_size::terminal_size().map_or(0, |(w, _)| usize::from(w.0)) } else { 0 };
+    let mut plan = Plan {
+        format: given.unwrap_or(default),
+        transactions: None,
+        logs: None,
+        filter,
+        ecs: ecs::Options { show_secrets: args.show_secrets },
+        palette,
+        width,
+        interactive: terminal && args.log_dir.is_none(),
+    };
+    match &args.log_dir {
+        Some(dir) => plan.open_logs(dir)?,
+        // The ledger or silence was asked for, and no form of transactions: they are only counted.
+        None if (args.stats || args.quiet) && given.is_none() => {}
+        None => plan.transactions = Some(Dest::stdout()),
+    }
+    Ok(plan)
+}
+
+fn config(args: &Replay, plan: &Plan) -> Config {
+    let mut config =
+        Config { form: plan.form(), community_id_seed: args.community_id_seed, ..Config::default() };
+    config.flow.max_flows = args.max_flows;
+    config.flow.reorder_packets = args.reorder_packets;
+    config.flow.reorder_time = args.reorder_ms.saturating_mul(1_000_000);
+    config.flow.reorder_time_max = config.flow.reorder_time_max.max(config.flow.reorder_time);
+    config.flow.tunnel_in_key = match args.tunnel_in_key {
+        TunnelInKey::Vni => harken_flow::TunnelInKey::Vni,
+        TunnelInKey::None => harken_flow::TunnelInKey::None,
+    };
+    let keep = args.bodies.unwrap_or(if plan.format == Format::Ecs { config.http.body.keep } else { 0 });
+    config.http.body.keep = keep;
+    config
+}
+
+fn front(args: &Replay) -> Front {
+    let wire = harken_wire::Config {
+        max_depth: args.max_tunnel_depth,
+        vxlan_ports: args.vxlan_port.clone(),
+        geneve_ports: args.geneve_port.clone(),
+        verify_checksums: args.verify_checksums,
+        ..harken_wire::Config::default()
+    };
+    Front::new(wire, harken_flow::DefragConfig::default())
+}
+
+fn print(args: &Replay, summary: &Summary, ledger: &Ledger, palette: Palette) -> Result<()> {
+    let text = if args.stats {
+        if args.json { report::json(ledger)? } else { report::text(ledger, palette) }
+    } else if args.quiet {
+        return Ok(());
+    } else {
+        format!("{}{}", report::headline(ledger, palette), summary.print(args.top, palette))
+    };
+    // Beside machine-readable transactions on standard output, the summary goes to standard error.
+    let machine = args.log_dir.is_none()
+        && !args.stats
+        && (args.json || args.format.is_some_and(|f| f != Format::Table));
+    let result = if machine {
+        if !std::io::stderr().is_terminal() {
+            return Ok(());
+        }
+        write!(std::io::stderr(), "\n{text}")
+    } else if args.log_dir.is_none() && !args.stats {
+        write!(std::io::stdout(), "\n{text}")
+    } else {
+        write!(std::io::stdout(), "{text}")
+    };
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot print the summary")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The first Ctrl-C ends the reading, and what was read is still shown; the second ends the program.
+fn stop_on_interrupt() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // Without a handler Ctrl-C just ends the program, which is no reason to fail.
+    let _ = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    stop
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Timestamp::new(since.as_secs(), since.subsec_nanos())
+}
+
+/// The output of one shard when it is done.
+pub type Done = (Summary, harken_flow::Stats, harken_http::Stats);
+
+/// A shard that writes to the plan's places.
+pub type ReplayShard = harken_engine::Shard<Sinks>;
+
+/// Ends a shard and takes what it counted.
+pub fn conclude(mut shard: ReplayShard) -> Done {
+    shard.finish();
+    let (flow, http) = (*shard.flow_stats(), *shard.http_stats());
+    let mut sinks = shard.into_output();
+    sinks.flush();
+    (sinks.summary, flow, http)
+}

@@ -1,0 +1,331 @@
+//! What a run saw, for people: counted as it goes, merged over the shards, printed at the end.
+use crate::sinks::table::printable;
+use crate::style::{Palette, grouped, human_bytes, human_nanos};
+use harken_engine::Closed;
+use harken_event::{Transaction, Uid};
+use harken_flow::Dir;
+use harken_http::{Known, Pairing};
+use harken_wire::{Encap, Timestamp};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+/// Distinct names that a list counts; further ones are counted together.
+const MAX_NAMES: usize = 10_000;
+
+/// Counts by name, bounded.
+#[derive(Default)]
+pub struct Top {
+    counts: HashMap<Box<[u8]>, u64>,
+    others: u64,
+}
+
+impl Top {
+    fn add(&mut self, name: &[u8], by: u64) {
+        if let Some(count) = self.counts.get_mut(name) {
+            *count += by;
+        } else if self.counts.len() < MAX_NAMES {
+            self.counts.insert(name.into(), by);
+        } else {
+            self.others += by;
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (name, count) in other.counts {
+            self.add(&name, count);
+        }
+        self.others += other.others;
+    }
+
+    /// The `n` largest, largest first; equal counts by name.
+    fn largest(&self, n: usize) -> Vec<(&[u8], u64)> {
+        let mut all: Vec<_> = self.counts.iter().map(|(name, count)| (name.as_ref(), *count)).collect();
+        all.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+        all.truncate(n);
+        all
+    }
+}
+
+/// What came through one tunnel.
+#[derive(Clone, Copy)]
+pub struct TunnelSeen {
+    /// Its outermost endpoints, kind and identifier.
+    pub encap: Encap,
+    /// Start of its first flow.
+    pub first: Timestamp,
+    flows: u64,
+    packets: u64,
+    bytes: u64,
+}
+
+/// Counters of a run.
+#[derive(Default)]
+pub struct Summary {
+    transactions: u64,
+    by_class: [u64; 6],
+    methods: Top,
+    hosts: Top,
+    endpoints: Top,
+    tags: Top,
+    flows: u64,
+    flow_bytes: u64,
+    tls_flows: u64,
+    tls_bytes: u64,
+    tls_names: Top,
+    http_flows: u64,
+    duration_total: u64,
+    answered: u64,
+    pub tunnels: HashMap<Uid, TunnelSeen>,
+    first: Option<Timestamp>,
+    last: Timestamp,
+    endpoint: Vec<u8>,
+    /// Transactions that the filter left out.
+    pub filtered: u64,
+    /// Oddities.
+    pub weird: u64,
+}
+
+impl Summary {
+    /// Counts a transaction.
+    pub fn transaction(&mut self, transaction: &Transaction<'_>) {
+        self.transactions += 1;
+        let exchange = transaction.exchange;
+        let status = exchange.response.as_ref().map_or(0, |m| m.status);
+        if let Some(count) = self.by_class.get_mut(usize::from(status / 100)) {
+            *count += 1;
+        }
+        if exchange.pairing != Pairing::Paired {
+            self.tags.add(exchange.pairing.name().as_bytes(), 1);
+        }
+        let Some(request) = exchange.request.as_ref() else { return };
+        if let Some(response) = exchange.response.as_ref() {
+            self.answered += 1;
+            self.duration_total += response.end.since(request.start);
+        }
+        self.methods.add(request.method(), 1);
+        let host = request.known(Known::Host).unwrap_or(b"-");
+        self.hosts.add(host, 1);
+        let mut endpoint = std::mem::take(&mut self.endpoint);
+        endpoint.clear();
+        endpoint.extend_from_slice(request.method());
+        endpoint.push(b' ');
+        endpoint.extend_from_slice(if request.target().starts_with(b"/") { host } else { b"" });
+        template(request.target(), &mut endpoint);
+        self.endpoints.add(&endpoint, 1);
+        self.endpoint = endpoint;
+    }
+
+    /// Counts a connection.
+    pub fn closed(&mut self, closed: &Closed<'_>) {
+        let (orig, resp) = (closed.flow.counters(Dir::Orig), closed.flow.counters(Dir::Resp));
+        let bytes = orig.ip_bytes + resp.ip_bytes;
+        self.flows += 1;
+        self.flow_bytes += bytes;
+        self.http_flows += u64::from(closed.conn.is_some_and(harken_http::Conn::is_http));
+        if closed.is_tls() {
+            self.tls_flows += 1;
+            self.tls_bytes += bytes;
+            self.tls_names.add(closed.server_name().unwrap_or("(no server name)").as_bytes(), 1);
+        }
+        self.first = Some(self.first.map_or(closed.flow.start(), |first| first.min(closed.flow.start())));
+        self.last = self.last.max(closed.flow.last());
+        for (dir, counters) in [(Dir::Orig, orig), (Dir::Resp, resp)] {
+            let encap = closed.flow.encap_of(dir);
+            let Some(uid) = Uid::tunnel(&encap) else { continue };
+            let first = closed.flow.start();
+            let seen = TunnelSeen { encap, first, flows: 0, packets: 0, bytes: 0 };
+            let tunnel = self.tunnels.entry(uid).or_insert(seen);
+            tunnel.first = tunnel.first.min(first);
+            tunnel.flows += 1;
+            tunnel.packets += counters.packets;
+            tunnel.bytes += counters.ip_bytes;
+        }
+    }
+
+    /// Adds what another shard counted.
+    pub fn merge(&mut self, other: Self) {
+        self.transactions += other.transactions;
+        for (mine, theirs) in self.by_class.iter_mut().zip(other.by_class) {
+            *mine += theirs;
+        }
+        self.methods.merge(other.methods);
+        self.hosts.merge(other.hosts);
+        self.endpoints.merge(other.endpoints);
+        self.tags.merge(other.tags);
+        self.filtered += other.filtered;
+        self.weird += other.weird;
+        self.flows += other.flows;
+        self.flow_bytes += other.flow_bytes;
+        self.tls_flows += other.tls_flows;
+        self.tls_bytes += other.tls_bytes;
+        self.tls_names.merge(other.tls_names);
+        self.http_flows += other.http_flows;
+        self.duration_total += other.duration_total;
+        self.answered += other.answered;
+        for (uid, theirs) in other.tunnels {
+            let mine =
+                self.tunnels.entry(uid).or_insert(TunnelSeen { flows: 0, packets: 0, bytes: 0, ..theirs });
+            mine.first = mine.first.min(theirs.first);
+            mine.flows += theirs.flows;
+            mine.packets += theirs.packets;
+            mine.bytes += theirs.bytes;
+        }
+        self.first = match (self.first, other.first) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        self.last = self.last.max(other.last);
+    }
+
+    /// The part about connections and transactions; the ledger adds packets and losses.
+    pub fn print(&self, top: usize, palette: Palette) -> String {
+        let mut out = String::new();
+        let mut row = |name: &str, text: String| {
+            let _ = writeln!(out, "{} {text}", palette.bold(&format!("{name:<13}")));
+        };
+        if let Some(first) = self.first {
+            let seconds = self.last.since(first) as f64 / 1e9;
+            let rate = if seconds > 0.0 {
+                format!(", {:.0} a second", self.transactions as f64 / seconds)
+            } else {
+                String::new()
+            };
+            row("transactions", format!("{} in {seconds:.1} s of traffic{rate}", grouped(self.transactions)));
+        }
+        if self.transactions > 0 {
+            row("status", self.classes(palette));
+            if let Some(mean) = self.duration_total.checked_div(self.answered) {
+                row("answered", format!("{}, {} on average", grouped(self.answered), human_nanos(mean)));
+            }
+            row("methods", list(&self.methods, top));
+        }
+        if !self.tags.counts.is_empty() {
+            row("unpaired", palette.warn(&list(&self.tags, top)));
+        }
+        row(
+            "connections",
+            format!(
+                "{}, {} with HTTP, {}",
+                grouped(self.flows),
+                grouped(self.http_flows),
+                human_bytes(self.flow_bytes)
+            ),
+        );
+        if self.tls_flows > 0 {
+            let share = 100.0 * self.tls_bytes as f64 / self.flow_bytes.max(1) as f64;
+            row(
+                "TLS",
+                format!(
+                    "{} connections, {share:.0} % of the bytes: not readable here",
+                    grouped(self.tls_flows)
+                ),
+            );
+            row("", list(&self.tls_names, top));
+        }
+        for line in self.tunnel_lines(top) {
+            row("tunnel", line);
+        }
+        block(&mut out, palette, "top hosts", &self.hosts, top);
+        block(&mut out, palette, "top endpoints", &self.endpoints, top);
+        out
+    }
+
+    fn classes(&self, palette: Palette) -> String {
+        let mut parts = Vec::new();
+        for (class, count) in self.by_class.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let name = if class == 0 { "none".to_owned() } else { format!("{class}xx") };
+            parts.push(palette.status(&format!("{name} {}", grouped(*count)), class as u16 * 100));
+        }
+        parts.join(", ")
+    }
+
+    fn tunnel_lines(&self, top: usize) -> Vec<String> {
+        let mut tunnels: Vec<_> = self.tunnels.values().collect();
+        tunnels.sort_by(|a, b| b.packets.cmp(&a.packets).then(a.encap.outer.cmp(&b.encap.outer)));
+        let more = tunnels.len().saturating_sub(top);
+        let mut lines: Vec<_> = tunnels.iter().take(top).map(|t| t.describe()).collect();
+        if more > 0 {
+            lines.push(format!("and {} more", grouped(more as u64)));
+        }
+        lines
+    }
+}
+
+impl TunnelSeen {
+    fn describe(&self) -> String {
+        let kind = self.encap.kind.map_or("", harken_wire::TunnelKind::name);
+        let vni = self.encap.vni.map_or_else(String::new, |vni| format!(" VNI {vni}"));
+        format!(
+            "{kind}{vni} from {} to {}: {} packets, {}",
+            self.encap.outer.src,
+            self.encap.outer.dst,
+            grouped(self.packets),
+            human_bytes(self.bytes)
+        )
+    }
+}
+
+fn list(top: &Top, n: usize) -> String {
+    let parts =
+        top.largest(n).into_iter().map(|(name, count)| format!("{} {}", printable(name), grouped(count)));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn block(out: &mut String, palette: Palette, title: &str, top: &Top, n: usize) {
+    if top.counts.is_empty() || n == 0 {
+        return;
+    }
+    let _ = writeln!(out, "{}", palette.bold(title));
+    for (name, count) in top.largest(n) {
+        let _ = writeln!(out, "  {:>10}  {}", grouped(count), printable(name));
+    }
+}
+
+/// The path of a target with the segments that look like identifiers replaced, so that endpoints are
+/// counted and not documents: `/users/17/orders` becomes `/users/{id}/orders`.
+fn template(target: &[u8], out: &mut Vec<u8>) {
+    let path = target.split(|b| matches!(b, b'?' | b'#')).next().unwrap_or_default();
+    for (i, segment) in path.split(|b| *b == b'/').enumerate() {
+        if i > 0 {
+            out.push(b'/');
+        }
+        if is_identifier(segment) { out.extend_from_slice(b"{id}") } else { out.extend_from_slice(segment) }
+    }
+}
+
+/// Decimal numbers, UUIDs and long hexadecimal strings.
+fn is_identifier(segment: &[u8]) -> bool {
+    let digits = segment.iter().filter(|b| b.is_ascii_digit()).count();
+    let hex = segment.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-');
+    !segment.is_empty() && (digits == segment.len() || hex && segment.len() >= 16 && digits > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_counted_and_not_documents() {
+        for (target, expected) in [
+            ("/users/17/orders?x=1", "/users/{id}/orders"),
+            ("/v1/3f2b8c1e-9d4a-4e0b-8b1a-0123456789ab", "/v1/{id}"),
+            ("/", "/"),
+            ("*", "*"),
+            ("/cafe/dead-beef", "/cafe/dead-beef"),
+        ] {
+            let mut out = Vec::new();
+            template(target.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn lists_are_bounded() {
+        let mut top = Top::default();
+        for i in 0..2 * MAX_NAMES {
+            top.add(i.to_string().as_bytes(), 1);
+        }
+        assert_eq!(top.counts.len(), MAX_NAMES);
+        assert_eq!(top.others, MAX_NAMES as u64);
+    }
+}

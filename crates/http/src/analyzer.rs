@@ -1,0 +1,226 @@
+//! The analyzer of a shard: limits, counters, and what all connections share.
+use crate::body::BodyLimits;
+use crate::conn::{Conn, Mode, Protocol};
+use crate::exchange::{Exchange, Pairing};
+use crate::h1::head::HeadLimits;
+use crate::message::{Completeness, Message};
+use harken_flow::{Chunk, Dir, Gap, Verdict};
+use harken_wire::Timestamp;
+use std::collections::VecDeque;
+
+/// Bounds of what a connection may cost. Every bound has a counter in [`Stats`].
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bounds of heads.
+    pub head: HeadLimits,
+    /// Bounds of bodies.
+    pub body: BodyLimits,
+    /// Requests of one connection that wait for their response; beyond it the oldest is given up.
+    pub pending: usize,
+    /// Bodies that are decoded at the same time; further coded bodies are only counted.
+    pub decoders: usize,
+    /// Bytes of a connection joined in the middle that are searched for the start of a message.
+    pub seek: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: HeadLimits { bytes: 64 * 1024, fields: 256 },
+            body: BodyLimits::default(),
+            pending: 4096,
+            decoders: 256,
+            seek: 16 << 20,
+        }
+    }
+}
+
+/// What was read, and what limits did.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Stats {
+    /// Stream bytes that were read as part of a message.
+    pub parsed: u64,
+    /// Stream bytes that were passed over: not HTTP, or no message start could be found behind a gap.
+    pub skipped: u64,
+    /// Requests read.
+    pub requests: u64,
+    /// Responses read, interim ones included.
+    pub responses: u64,
+    /// Exchanges given out.
+    pub exchanges: u64,
+    /// Exchanges given out, by [`Pairing`].
+    pub pairings: [u64; Pairing::COUNT],
+    /// Messages given out with bytes missing inside.
+    pub messages_gap: u64,
+    /// Messages given out that end before their end.
+    pub messages_truncated: u64,
+    /// Messages with a suspicion of request smuggling.
+    pub desync: u64,
+    /// Heads longer than the limit.
+    pub heads_cut: u64,
+    /// Pending requests given up because there were too many.
+    pub pending_dropped: u64,
+    /// Bodies whose content coding could not be decoded, or not to the end.
+    pub decode_failed: u64,
+    /// Bodies not decoded because too many were being decoded.
+    pub decoders_exhausted: u64,
+    /// Times that reading resumed at a message start behind a gap.
+    pub resynced: u64,
+    /// Connections that speak HTTP/1.
+    pub connections: u64,
+    /// Connections that became opaque, by [`Protocol`].
+    pub opaque: [u64; Protocol::COUNT],
+}
+
+impl Stats {
+    /// Adds the counters of another analyzer (another shard's).
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.pairings.iter_mut().zip(other.pairings) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.opaque.iter_mut().zip(other.opaque) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in [
+            (&mut self.parsed, other.parsed),
+            (&mut self.skipped, other.skipped),
+            (&mut self.requests, other.requests),
+            (&mut self.responses, other.responses),
+            (&mut self.exchanges, other.exchanges),
+            (&mut self.messages_gap, other.messages_gap),
+            (&mut self.messages_truncated, other.messages_truncated),
+            (&mut self.desync, other.desync),
+            (&mut self.heads_cut, other.heads_cut),
+            (&mut self.pending_dropped, other.pending_dropped),
+            (&mut self.decode_failed, other.decode_failed),
+            (&mut self.decoders_exhausted, other.decoders_exhausted),
+            (&mut self.resynced, other.resynced),
+            (&mut self.connections, other.connections),
+        ] {
+            *mine += theirs;
+        }
+    }
+}
+
+/// Messages kept for reuse.
+const POOL: usize = 256;
+
+/// Shared by the connections of a shard: limits, counters, recycled messages, and what is ready to be taken.
+#[derive(Debug, Default)]
+pub struct Analyzer {
+    pub(crate) limits: Limits,
+    pub(crate) stats: Stats,
+    pub(crate) decoders: usize,
+    #[allow(
+        clippy::vec_box,
+        reason = "the boxes are what is handed out: a message is large and moves often"
+    )]
+    pool: Vec<Box<Message>>,
+    done: VecDeque<Exchange>,
+    weird: Vec<&'static str>,
+}
+
+impl Analyzer {
+    /// An analyzer with these limits.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Counters so far.
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// State for a new connection whose server listens on `port`. `midstream` says that its start was not
+    /// seen.
+    pub fn open(&self, port: u16, midstream: bool) -> Conn {
+        Conn::new(port, midstream)
+    }
+
+    /// Takes in-order bytes of a connection.
+    #[inline]
+    pub fn data(&mut self, conn: &mut Conn, chunk: &Chunk<'_>) -> Verdict {
+        conn.data(self, chunk)
+    }
+
+    /// Takes note of missing bytes.
+    pub fn gap(&mut self, conn: &mut Conn, gap: &Gap) -> Verdict {
+        conn.gap(self, gap)
+    }
+
+    /// One direction has ended.
+    pub fn end(&mut self, conn: &mut Conn, dir: Dir, ts: Timestamp) {
+        conn.end(self, dir, ts);
+    }
+
+    /// The connection is over: whatever is pending is given out.
+    pub fn close(&mut self, conn: &mut Conn, ts: Timestamp) {
+        conn.close(self, ts);
+    }
+
+    /// Whether exchanges or weirds are ready.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.done.is_empty() && self.weird.is_empty()
+    }
+
+    /// The oldest exchange that is ready; give it back with [`Analyzer::recycle`].
+    pub fn take(&mut self) -> Option<Exchange> {
+        self.done.pop_front()
+    }
+
+    /// A protocol oddity of the connection that was served last, by Zeek's name.
+    pub fn take_weird(&mut self) -> Option<&'static str> {
+        self.weird.pop()
+    }
+
+    /// Takes back an exchange whose buffers can be used again.
+    pub fn recycle(&mut self, exchange: Exchange) {
+        for message in [exchange.request, exchange.response].into_iter().flatten() {
+            self.give_back(message);
+        }
+    }
+
+    pub(crate) fn give_back(&mut self, mut message: Box<Message>) {
+        // A buffer grown by a giant head or body is not worth keeping.
+        if self.pool.len() < POOL && message.head.capacity() + message.body.kept.capacity() <= 64 * 1024 {
+            message.clear();
+            self.pool.push(message);
+        }
+    }
+
+    pub(crate) fn message(&mut self) -> Box<Message> {
+        self.pool.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn note(&mut self, weird: &'static str) {
+        if self.weird.len() < 16 {
+            self.weird.push(weird);
+        }
+    }
+
+    pub(crate) fn emit(&mut self, exchange: Exchange) {
+        self.stats.exchanges += 1;
+        if let Some(count) = self.stats.pairings.get_mut(exchange.pairing as usize) {
+            *count += 1;
+        }
+        for message in [&exchange.request, &exchange.response].into_iter().flatten() {
+            match message.completeness {
+                Completeness::Full => {}
+                Completeness::Gap => self.stats.messages_gap += 1,
+                Completeness::Truncated => self.stats.messages_truncated += 1,
+            }
+            self.stats.desync += u64::from(message.desync.is_suspicious());
+            self.stats.heads_cut += u64::from(message.head_cut);
+            self.stats.decode_failed += u64::from(message.body.decode_failed);
+        }
+        self.done.push_back(exchange);
+    }
+
+    pub(crate) fn opaque(&mut self, conn: &mut Conn, protocol: Protocol) {
+        if let Some(count) = self.stats.opaque.get_mut(protocol.index()) {
+            *count += 1;
+        }
+        conn.mode = Mode::Opaque(protocol);
+    }
+}

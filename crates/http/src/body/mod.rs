@@ -1,0 +1,104 @@
+//! What becomes of a body's bytes: counted always, decoded always, kept up to a limit.
+mod decode;
+pub mod mime;
+
+use crate::message::{BodyGap, Coding, Message};
+pub use decode::Decoder;
+use harken_wire::Timestamp;
+
+/// Bounds of bodies.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// Decoded bytes that are kept of each body.
+    pub keep: usize,
+    /// Decoded bytes of one body after which decoding stops.
+    pub decoded: u64,
+    /// Decoded bytes per coded byte above which decoding stops (once `ratio_after` bytes are out).
+    pub ratio: u64,
+    /// Decoded bytes before `ratio` is looked at.
+    pub ratio_after: u64,
+    /// Gaps of one body that are listed; further ones only count.
+    pub gaps: usize,
+}
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self { keep: 16 * 1024, decoded: 64 << 20, ratio: 1_000, ratio_after: 1 << 20, gaps: 16 }
+    }
+}
+
+/// Bytes looked at to tell a media type.
+const SNIFF: usize = 64;
+
+/// Takes the next bytes of a body, without transfer coding.
+#[inline]
+pub fn push(
+    message: &mut Message,
+    decoder: &mut Option<Box<Decoder>>,
+    limits: &BodyLimits,
+    bytes: &[u8],
+    ts: Timestamp,
+) {
+    if message.body.wire_len == 0 {
+        message.first_body = ts;
+    }
+    message.end = ts;
+    message.body.wire_len += bytes.len() as u64;
+    if message.body.coding == Coding::Identity {
+        clear(message, limits, bytes);
+    } else {
+        coded(message, decoder, limits, bytes);
+    }
+}
+
+/// Takes decoded bytes.
+#[inline]
+fn clear(message: &mut Message, limits: &BodyLimits, bytes: &[u8]) {
+    let body = &mut message.body;
+    if body.decoded_len == 0 {
+        body.sniffed = mime::sniff(bytes.get(..SNIFF).unwrap_or(bytes));
+    }
+    body.decoded_len += bytes.len() as u64;
+    let room = limits.keep.saturating_sub(body.kept.len());
+    if room > 0 {
+        body.kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    }
+}
+
+fn coded(message: &mut Message, decoder: &mut Option<Box<Decoder>>, limits: &BodyLimits, bytes: &[u8]) {
+    if message.body.decode_failed {
+        return;
+    }
+    let coding = message.body.coding;
+    let Some(decoder) = decoder.as_mut() else {
+        if message.body.wire_len == bytes.len() as u64
+            && let Some(fresh) = Decoder::new(coding)
+        {
+            *decoder = Some(Box::new(fresh));
+            return coded(message, decoder, limits, bytes);
+        }
+        // A coding that is not decoded: the bytes are kept as sent.
+        return clear(message, limits, bytes);
+    };
+    let wire = message.body.wire_len;
+    let outcome = decoder.feed(bytes, &mut |out| {
+        clear(message, limits, out);
+        let decoded = message.body.decoded_len;
+        decoded <= limits.decoded && (decoded <= limits.ratio_after || decoded / limits.ratio.max(1) <= wire)
+    });
+    if outcome.is_err() {
+        message.body.decode_failed = true;
+    }
+}
+
+/// Notes bytes of the body that the capture misses. What a content coding has behind a gap cannot be read.
+pub fn gap(message: &mut Message, limits: &BodyLimits, len: u64) {
+    let body = &mut message.body;
+    if body.gaps.len() < limits.gaps {
+        body.gaps.push(BodyGap { offset: body.wire_len + body.missing, len });
+    }
+    body.missing += len;
+    if body.coding != Coding::Identity {
+        body.decode_failed = true;
+    }
+}

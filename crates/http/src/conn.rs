@@ -1,0 +1,350 @@
+//! One connection: found out what it speaks, read as HTTP/1, or given up as opaque.
+use crate::analyzer::Analyzer;
+use crate::h1::conn::{H1, Turn};
+use crate::probe::{self, Look};
+use crate::tls::{self, Hello};
+use harken_flow::{Chunk, Dir, Gap, Verdict};
+use harken_wire::Timestamp;
+
+/// What an opaque connection speaks, as far as that is known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Protocol {
+    /// TLS, with the server name of the ClientHello.
+    Tls(Option<String>),
+    /// HTTP/2 in the clear.
+    Http2,
+    /// WebSocket after an upgrade.
+    WebSocket,
+    /// Another protocol after `101 Switching Protocols`.
+    Upgraded,
+    /// Neither HTTP nor TLS.
+    Unknown,
+}
+
+impl Protocol {
+    /// Number of kinds.
+    pub const COUNT: usize = 5;
+
+    /// Position in [`crate::Stats::opaque`].
+    pub const fn index(&self) -> usize {
+        match self {
+            Self::Tls(_) => 0,
+            Self::Http2 => 1,
+            Self::WebSocket => 2,
+            Self::Upgraded => 3,
+            Self::Unknown => 4,
+        }
+    }
+
+    /// What the counters of [`crate::Stats::opaque`] count, by [`Protocol::index`].
+    pub const NOTES: [&'static str; Self::COUNT] = [
+        "connections with TLS",
+        "connections with HTTP/2",
+        "connections upgraded to WebSocket",
+        "connections upgraded to something else",
+        "connections with neither HTTP nor TLS",
+    ];
+}
+
+/// State of one connection.
+#[derive(Debug)]
+pub struct Conn {
+    pub(crate) mode: Mode,
+    port: u16,
+    midstream: bool,
+    /// Whether any HTTP/1 message was read, also before an upgrade or a tunnel.
+    http: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum Mode {
+    Probe(Probe),
+    Http(Box<H1>),
+    Opaque(Protocol),
+}
+
+/// A connection whose protocol is not known yet.
+#[derive(Debug, Default)]
+pub(crate) struct Probe {
+    sides: [Option<Box<Held>>; 2],
+    /// Which directions showed something that is not HTTP.
+    other: [bool; 2],
+    /// End of the last gap of each direction; 0 = none.
+    gap_end: [u64; 2],
+    /// Bytes that were looked at and passed over.
+    passed: u64,
+    /// The client has sent a ClientHello; with its server name, if it has one.
+    tls: Option<Option<String>>,
+    /// Transactions that were read before (a tunnel inside a CONNECT).
+    depth: u32,
+}
+
+/// First bytes of a direction, too few to tell.
+#[derive(Debug)]
+struct Held {
+    bytes: Vec<u8>,
+    offset: u64,
+    ack: u64,
+    ts: Timestamp,
+}
+
+/// Bytes that are not HTTP after which a connection with a known start is given up. A proxy's handshake before
+/// HTTP is shorter.
+const MAX_PASSED: u64 = 4096;
+
+/// Looks at bytes behind others that were not HTTP: a proxy's own handshake (SOCKS), the rest of a message
+/// whose start was not seen. Only what is beyond doubt counts.
+fn later_look(bytes: &[u8], dir: Dir) -> Look {
+    match dir {
+        Dir::Orig if probe::is_request_start(bytes) => Look::Request,
+        Dir::Resp if probe::is_response_start(bytes) => Look::Response,
+        _ if matches!(bytes, [0x16 | 0x17, 0x03, 0..=4, ..]) => Look::Tls,
+        _ => Look::Other,
+    }
+}
+
+impl Conn {
+    pub(crate) fn new(port: u16, midstream: bool) -> Self {
+        Self { mode: Mode::Probe(Probe::default()), port, midstream, http: false }
+    }
+
+    /// Whether HTTP/1 was spoken on this connection.
+    pub const fn is_http(&self) -> bool {
+        self.http
+    }
+
+    /// What the connection speaks now, when that is not HTTP/1.
+    pub const fn opaque(&self) -> Option<&Protocol> {
+        match &self.mode {
+            Mode::Opaque(protocol) => Some(protocol),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn data(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
+        match &mut self.mode {
+            Mode::Http(h1) => {
+                let turn = h1.data(cx, chunk);
+                self.turn(cx, turn)
+            }
+            Mode::Probe(_) => self.probe(cx, chunk),
+            Mode::Opaque(_) => {
+                cx.stats.skipped += chunk.bytes.len() as u64;
+                Verdict::Ignore
+            }
+        }
+    }
+
+    fn turn(&mut self, cx: &mut Analyzer, turn: Turn) -> Verdict {
+        match turn {
+            Turn::Http => Verdict::Continue,
+            Turn::Opaque(protocol) => {
+                cx.opaque(self, protocol);
+                Verdict::Ignore
+            }
+            Turn::Tunnel { depth } => {
+                self.mode = Mode::Probe(Probe { depth, ..Probe::default() });
+                Verdict::Continue
+            }
+        }
+    }
+
+    fn probe(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
+        let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
+        let side = chunk.dir as usize;
+        let http_port = probe::is_http_port(self.port) || probe.depth > 0;
+        let Some(slot) = probe.sides.get_mut(side) else { return Verdict::Continue };
+        let bytes = match slot {
+            Some(held) => {
+                held.bytes.extend_from_slice(chunk.bytes);
+                held.bytes.as_slice()
+            }
+            None => chunk.bytes,
+        };
+        let look = if probe.other.contains(&true) {
+            later_look(bytes, chunk.dir)
+        } else {
+            probe::look(bytes, http_port)
+        };
+        let look = match look {
+            // Only the role that a direction has can speak in it.
+            Look::Request if chunk.dir == Dir::Resp => Look::Other,
+            Look::Response if chunk.dir == Dir::Orig => Look::Other,
+            Look::Http2 if chunk.dir == Dir::Resp => Look::Other,
+            Look::Tls => match tls::server_name(bytes) {
+                Hello::NeedMore if chunk.dir == Dir::Orig => Look::NeedMore,
+                hello if chunk.dir == Dir::Orig => {
+                    let name = if let Hello::Name(name) = hello { Some(name) } else { None };
+                    return self.client_hello(cx, chunk, name);
+                }
+                _ => Look::Tls,
+            },
+            look => look,
+        };
+        match look {
+            Look::Request | Look::Response => self.begin(cx, chunk),
+            Look::Http2 => self.give_up(cx, chunk, Protocol::Http2),
+            Look::Tls => {
+                let name = probe.tls.take().flatten();
+                self.give_up(cx, chunk, Protocol::Tls(name))
+            }
+            Look::NeedMore => {
+                if slot.is_none() {
+                    *slot = Some(Box::new(Held {
+                        bytes: chunk.bytes.to_vec(),
+                        offset: chunk.offset,
+                        ack: chunk.ack,
+                        ts: chunk.ts,
+                    }));
+                }
+                Verdict::Continue
+            }
+            Look::Other => self.pass(cx, chunk),
+        }
+    }
+
+    /// A ClientHello: TLS, unless the server answers in HTTP that it does not understand.
+    fn client_hello(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, name: Option<String>) -> Verdict {
+        let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
+        if probe.tls.is_some() || probe.other != [false, false] {
+            return self.give_up(cx, chunk, Protocol::Tls(name));
+        }
+        probe.tls = Some(name);
+        self.pass(cx, chunk)
+    }
+
+    /// The bytes are no start of anything known: later ones may be, on a connection joined in the middle.
+    fn pass(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
+        let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
+        let side = chunk.dir as usize;
+        let held =
+            probe.sides.get_mut(side).and_then(Option::take).map_or(0, |h| h.bytes.len() - chunk.bytes.len());
+        cx.stats.skipped += (held + chunk.bytes.len()) as u64;
+        probe.passed += (held + chunk.bytes.len()) as u64;
+        if let Some(other) = probe.other.get_mut(side) {
+            *other = true;
+        }
+        if probe.tls.is_some() && (chunk.dir == Dir::Resp || probe.passed > MAX_PASSED) {
+            let name = probe.tls.take().flatten();
+            cx.opaque(self, Protocol::Tls(name));
+            return Verdict::Ignore;
+        }
+        let limit = if self.midstream { cx.limits.seek } else { MAX_PASSED };
+        if probe.passed > limit {
+            cx.opaque(self, Protocol::Unknown);
+            return Verdict::Ignore;
+        }
+        Verdict::Continue
+    }
+
+    fn give_up(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, protocol: Protocol) -> Verdict {
+        if let Mode::Probe(probe) = &self.mode {
+            let held = probe.sides.iter().enumerate().filter_map(|(i, held)| {
+                let own = if i == chunk.dir as usize { chunk.bytes.len() } else { 0 };
+                held.as_ref().map(|h| h.bytes.len() - own)
+            });
+            cx.stats.skipped += held.sum::<usize>() as u64;
+        }
+        cx.stats.skipped += chunk.bytes.len() as u64;
+        cx.opaque(self, protocol);
+        Verdict::Ignore
+    }
+
+    /// HTTP/1 it is: what was held is read, in the order in which it came.
+    fn begin(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
+        let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
+        let mut sides = std::mem::take(&mut probe.sides);
+        let mut h1 = Box::new(H1::new(self.midstream, probe.depth));
+        h1.missed(probe.gap_end);
+        if !self.http {
+            cx.stats.connections += 1;
+        }
+        self.http = true;
+        let other = chunk.dir.other();
+        let mut turn = Turn::Http;
+        for (dir, held) in [(other, sides.get_mut(other as usize)), (chunk.dir, None)] {
+            let Some(held) = held.and_then(Option::take) else { continue };
+            let chunk = Chunk { dir, offset: held.offset, bytes: &held.bytes, ack: held.ack, ts: held.ts };
+            turn = h1.data(cx, &chunk);
+        }
+        if turn == Turn::Http {
+            turn = match sides.get_mut(chunk.dir as usize).and_then(Option::take) {
+                Some(held) => {
+                    let whole = Chunk { offset: held.offset, bytes: &held.bytes, ack: held.ack, ..*chunk };
+                    h1.data(cx, &whole)
+                }
+                None => h1.data(cx, chunk),
+            };
+        }
+        self.mode = Mode::Http(h1);
+        self.turn(cx, turn)
+    }
+
+    pub(crate) fn gap(&mut self, cx: &mut Analyzer, gap: &Gap) -> Verdict {
+        match &mut self.mode {
+            Mode::Http(h1) => {
+                let turn = h1.gap(cx, gap);
+                self.turn(cx, turn)
+            }
+            Mode::Probe(probe) => {
+                // Whatever was held cannot be completed; what follows is like a connection joined late.
+                if let Some(held) = probe.sides.get_mut(gap.dir as usize).and_then(Option::take) {
+                    cx.stats.skipped += held.bytes.len() as u64;
+                }
+                if let Some(end) = probe.gap_end.get_mut(gap.dir as usize) {
+                    *end = gap.offset + gap.len;
+                }
+                self.midstream = true;
+                Verdict::Continue
+            }
+            Mode::Opaque(_) => Verdict::Ignore,
+        }
+    }
+
+    pub(crate) fn end(&mut self, cx: &mut Analyzer, dir: Dir, ts: Timestamp) {
+        if dir == Dir::Orig {
+            self.end_first_line(cx);
+        }
+        if let Mode::Http(h1) = &mut self.mode {
+            h1.end(cx, dir, ts);
+        }
+    }
+
+    /// The client ended in the middle of its first line: the line is what there is of it.
+    fn end_first_line(&mut self, cx: &mut Analyzer) {
+        let Mode::Probe(probe) = &mut self.mode else { return };
+        let http_port = probe::is_http_port(self.port) || probe.depth > 0;
+        let [orig, _] = &mut probe.sides;
+        let Some(mut held) = orig.take() else { return };
+        held.bytes.push(b'\n');
+        let is_request = probe::look(&held.bytes, http_port) == Look::Request;
+        held.bytes.pop();
+        if is_request {
+            let Held { bytes, offset, ack, ts } = *held;
+            self.begin(cx, &Chunk { dir: Dir::Orig, offset, bytes: &bytes, ack, ts });
+        } else {
+            *orig = Some(held);
+        }
+    }
+
+    pub(crate) fn close(&mut self, cx: &mut Analyzer, ts: Timestamp) {
+        if let Mode::Probe(Probe { tls: Some(name), .. }) = &mut self.mode {
+            let name = name.take();
+            cx.opaque(self, Protocol::Tls(name));
+        }
+        self.end_first_line(cx);
+        self.flush_probe(cx);
+        if let Mode::Http(h1) = &mut self.mode {
+            h1.close(cx, ts);
+        }
+    }
+
+    /// A connection that ended while its first line was still short: what is there is taken for what it is.
+    fn flush_probe(&mut self, cx: &mut Analyzer) {
+        let Mode::Probe(probe) = &mut self.mode else { return };
+        for held in probe.sides.iter_mut().filter_map(Option::take) {
+            cx.stats.skipped += held.bytes.len() as u64;
+        }
+    }
+}

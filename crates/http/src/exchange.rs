@@ -1,0 +1,76 @@
+//! A request and its response.
+use crate::Message;
+
+/// One transaction as far as it was seen: a request and the response that belongs to it.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    /// Ordinal of the transaction on its connection, from 1: Zeek's `trans_depth`.
+    pub depth: u32,
+    /// The request; `None` when it was not seen.
+    pub request: Option<Box<Message>>,
+    /// The final response; `None` when it was not seen.
+    pub response: Option<Box<Message>>,
+    /// The last interim (1xx) response before the final one.
+    pub informational: Option<Informational>,
+    /// How sure it is that the two belong together, or why one is alone.
+    pub pairing: Pairing,
+}
+
+/// An interim response, RFC 9110 section 15.2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Informational {
+    /// 100 to 199.
+    pub status: u16,
+    /// The reason phrase as sent.
+    pub reason: Vec<u8>,
+}
+
+/// Whether request and response belong together.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Pairing {
+    /// Both were seen and belong together.
+    #[default]
+    Paired,
+    /// The connection ended, or was given up, before a response was seen.
+    NoResponse,
+    /// The response fell into a gap: the server did answer.
+    ResponseLost,
+    /// The request fell into a gap; the response stands alone.
+    RequestLost,
+    /// The response arrived on a connection that was joined in the middle, after its request.
+    RequestBeforeStart,
+    /// A response that nothing asked for.
+    Unsolicited,
+    /// Bytes are missing and more than one request could be meant: it cannot be known, so the request and
+    /// the response are given apart, each with this mark.
+    Ambiguous,
+}
+
+impl Pairing {
+    /// Number of kinds.
+    pub const COUNT: usize = Self::Ambiguous as usize + 1;
+
+    /// Every kind, in the order of its number.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Paired,
+        Self::NoResponse,
+        Self::ResponseLost,
+        Self::RequestLost,
+        Self::RequestBeforeStart,
+        Self::Unsolicited,
+        Self::Ambiguous,
+    ];
+
+    /// A stable name for logs and events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Paired => "paired",
+            Self::NoResponse => "no_response",
+            Self::ResponseLost => "response_lost",
+            Self::RequestLost => "request_lost",
+            Self::RequestBeforeStart => "request_before_start",
+            Self::Unsolicited => "unsolicited",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! An HTTP/1 connection: the two directions and the transactions between them.
+use super::framing::{self, Asked};
+use super::head::Kind;
+use super::pairing::{Slots, Upgrade};
+use super::side::{EndEffect, Found, GapEffect, Phase, Side};
+use crate::analyzer::Analyzer;
+use crate::conn::Protocol;
+use crate::message::{Coding, Completeness, Framing, Known, Message};
+use harken_flow::{Chunk, Dir, Gap};
+use harken_wire::Timestamp;
+
+/// What the connection is after the bytes were read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Turn {
+    /// HTTP/1, as before.
+    Http,
+    /// Something that is not read here.
+    Opaque(Protocol),
+    /// A tunnel made by CONNECT: anything may follow, HTTP too. `depth` transactions came before.
+    Tunnel {
+        /// Ordinal of the last transaction.
+        depth: u32,
+    },
+}
+
+/// State of an HTTP/1 connection.
+#[derive(Debug)]
+pub(crate) struct H1 {
+    request: Side,
+    response: Side,
+    slots: Slots,
+    /// Set when the connection turns into something else.
+    turn: Turn,
+}
+
+impl H1 {
+    pub(crate) fn new(midstream: bool, depth: u32) -> Self {
+        Self {
+            request: Side::new(Kind::Request),
+            response: Side::new(Kind::Response),
+            slots: Slots::new(midstream, depth),
+            turn: Turn::Http,
+        }
+    }
+
+    /// Takes note of gaps that came before HTTP was recognised: the end of the last one of each direction, 0
+    /// for none.
+    pub(crate) fn missed(&mut self, [request, response]: [u64; 2]) {
+        if request > 0 {
+            self.slots.request_gap(false);
+        }
+        if response > 0 {
+            self.slots.response_gap(response);
+        }
+    }
+
+    fn side(&mut self, dir: Dir) -> &mut Side {
+        match dir {
+            Dir::Orig => &mut self.request,
+            Dir::Resp => &mut self.response,
+        }
+    }
+
+    /// Reads the bytes of a chunk. Where the connection turns into something else inside it, the rest of the
+    /// chunk is passed over.
+    pub(crate) fn data(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Turn {
+        let skipped_before = cx.stats.skipped;
+        let mut at = 0;
+        while at < chunk.bytes.len() && self.turn == Turn::Http {
+            if chunk.dir == Dir::Resp && self.response.phase == Phase::Idle && self.starts_headless() {
+                self.response.begin_headless(cx, chunk, at);
+                self.response_head(cx);
+                continue;
+            }
+            let resume = match chunk.dir {
+                Dir::Resp if self.response.phase == Phase::Lost => {
+                    self.slots.next_response(chunk.offset + at as u64)
+                }
+                _ => None,
+            };
+            let side = self.side(chunk.dir);
+            let (used, found) = side.read(cx, chunk, at, resume);
+            at += used;
+            side.position = chunk.offset + at as u64;
+            match (found, chunk.dir) {
+                (Found::Nothing, _) => {}
+                (Found::Head, Dir::Orig) => self.request_head(cx),
+                (Found::Head, Dir::Resp) => self.response_head(cx),
+                (Found::End, Dir::Orig) => self.request_end(cx, Phase::Idle),
+                (Found::End, Dir::Resp) => self.response_end(cx, Phase::Idle),
+                (Found::Violation, dir) => self.violation(cx, dir),
+            }
+        }
+        cx.stats.skipped += (chunk.bytes.len() - at) as u64;
+        cx.stats.parsed += (chunk.bytes.len() as u64).saturating_sub(cx.stats.skipped - skipped_before);
+        std::mem::replace(&mut self.turn, Turn::Http)
+    }
+
+    fn violation(&mut self, cx: &mut Analyzer, dir: Dir) {
+        if dir == Dir::Orig {
+            cx.note("bad_HTTP_request");
+        }
+        self.side(dir).phase = Phase::Lost;
+    }
+
+    /// The oldest request is HTTP/0.9: its response has no head.
+    fn starts_headless(&mut self) -> bool {
+        self.slots.current().is_some_and(|slot| slot.http09 && !slot.answered)
+    }
+
+    fn request_head(&mut self, cx: &mut Analyzer) {
+        let Some(mut message) = self.request.message.take() else { return };
+        cx.stats.requests += 1;
+        self.end_bodiless_response(cx, message.ack);
+        if let Some(slot) = self.slots.push_request(cx, &message) {
+            slot.head_only = message.method().eq_ignore_ascii_case(b"HEAD");
+            slot.connect = message.method().eq_ignore_ascii_case(b"CONNECT");
+            slot.upgrade = upgrade(&message);
+        }
+        if message.desync.has(crate::Desync::FOLDED) {
+            cx.note("HTTP_obsolete_line_folding");
+        }
+        let framing = match message.version {
+            Some(_) => framing::of_request(&mut message),
+            None => Framing::None,
+        };
+        let coding = framing::coding(&message);
+        let cut = message.head_cut && message.completeness != Completeness::Full;
+        // HTTP/0.9 has one request for a connection.
+        let last = message.version.is_none();
+        self.request.message = Some(message);
+        if cut || last {
+            self.request.frame(cx, framing, coding);
+            self.request_end(cx, Phase::Lost);
+        } else if self.request.frame(cx, framing, coding) {
+            self.request_end(cx, Phase::Idle);
+        }
+    }
+
+    /// A response whose request is not known may have answered a HEAD: it had no body if the client's next
+    /// request acknowledges its head and nothing behind it.
+    fn end_bodiless_response(&mut self, cx: &mut Analyzer, ack: u64) {
+        let Some(response) = &self.response.message else { return };
+        let untouched = response.body.wire_len == 0 && response.body.missing == 0;
+        let unknown = self.slots.current().is_some_and(|slot| slot.state == super::pairing::State::Absent);
+        if untouched && unknown && ack == response.offset + response.head_len {
+            self.response_end(cx, Phase::Idle);
+        }
+    }
+
+    fn response_head(&mut self, cx: &mut Analyzer) {
+        let Some(mut message) = self.response.message.take() else { return };
+        cx.stats.responses += 1;
+        self.slots.claim(cx, message.offset);
+        let slot = self.slots.current();
+        let head_only = slot.is_some_and(|slot| slot.head_only);
+        let asked = if head_only { Asked::Head } else { Asked::Other };
+        let mut framing = framing::of_response(&mut message, asked);
+        if self.slots.current().is_some_and(|slot| slot.connect) && matches!(message.status, 200..=299) {
+            // RFC 9110 section 9.3.6: the tunnel begins behind the head.
+            framing = Framing::None;
+        }
+        let coding = if framing == Framing::None { Coding::Identity } else { framing::coding(&message) };
+        let cut = message.head_cut && message.completeness != Completeness::Full;
+        self.response.message = Some(message);
+        if cut {
+            self.response_end(cx, Phase::Lost);
+        } else if self.response.frame(cx, framing, coding) {
+            self.response_end(cx, Phase::Idle);
+        }
+    }
+
+    fn request_end(&mut self, cx: &mut Analyzer, next: Phase) {
+        if let Some(message) = self.request.finish(cx, next) {
+            self.slots.complete_request(cx, message);
+        }
+    }
+
+    fn response_end(&mut self, cx: &mut Analyzer, next: Phase) {
+        let Some(message) = self.response.finish(cx, next) else { return };
+        match message.status {
+            100 | 102..=199 => self.slots.interim_response(cx, message),
+            101 => {
+                let upgrade = self.slots.current().and_then(|slot| slot.upgrade);
+                self.slots.complete_response(cx, message);
+                self.turn = Turn::Opaque(match upgrade {
+                    Some(Upgrade::WebSocket) => Protocol::WebSocket,
+                    Some(Upgrade::Http2) => Protocol::Http2,
+                    Some(Upgrade::Other) | None => Protocol::Upgraded,
+                });
+            }
+            status => {
+                let connect = self.slots.current().is_some_and(|slot| slot.connect);
+                self.slots.complete_response(cx, message);
+                if connect && matches!(status, 200..=299) {
+                    self.turn = Turn::Tunnel { depth: self.slots.depth };
+                }
+            }
+        }
+    }
+
+    pub(crate) fn gap(&mut self, cx: &mut Analyzer, gap: &Gap) -> Turn {
+        let side = self.side(gap.dir);
+        side.position = gap.offset + gap.len;
+        let effect = side.gap(cx, gap.len, gap.ts);
+        let end = gap.offset + gap.len;
+        match (effect, gap.dir) {
+            (GapEffect::Inside, _) => {}
+            (GapEffect::Ended, Dir::Orig) => self.request_end(cx, Phase::Idle),
+            (GapEffect::Ended, Dir::Resp) => self.response_end(cx, Phase::Idle),
+            (GapEffect::CutHead, Dir::Orig) => {
+                self.request_head(cx);
+                self.request.phase = Phase::Lost;
+                self.slots.request_gap(true);
+            }
+            (GapEffect::CutHead, Dir::Resp) => {
+                self.response_head(cx);
+                self.response.phase = Phase::Lost;
+                self.slots.response_gap(end);
+            }
+            (GapEffect::Beyond | GapEffect::Cut, Dir::Orig) => {
+                self.request_end(cx, Phase::Lost);
+                self.slots.request_gap(effect == GapEffect::Cut);
+            }
+            (GapEffect::Beyond | GapEffect::Cut, Dir::Resp) => {
+                self.response_end(cx, Phase::Lost);
+                self.slots.response_gap(end);
+            }
+            (GapEffect::Outside, Dir::Orig) => {
+                self.request.phase = Phase::Lost;
+                self.slots.request_gap(false);
+            }
+            (GapEffect::Outside, Dir::Resp) => {
+                self.response.phase = Phase::Lost;
+                self.slots.response_gap(end);
+            }
+        }
+        std::mem::replace(&mut self.turn, Turn::Http)
+    }
+
+    pub(crate) fn end(&mut self, cx: &mut Analyzer, dir: Dir, ts: Timestamp) {
+        match (self.side(dir).end(cx, ts), dir) {
+            (EndEffect::Nothing, _) => {}
+            (EndEffect::Ended, Dir::Orig) => self.request_end(cx, Phase::Lost),
+            (EndEffect::Ended, Dir::Resp) => self.response_end(cx, Phase::Lost),
+            (EndEffect::CutHead, Dir::Orig) => self.request_head(cx),
+            (EndEffect::CutHead, Dir::Resp) => self.response_head(cx),
+        }
+    }
+
+    pub(crate) fn close(&mut self, cx: &mut Analyzer, ts: Timestamp) {
+        self.end(cx, Dir::Orig, ts);
+        self.end(cx, Dir::Resp, ts);
+        self.slots.close(cx);
+    }
+}
+
+fn upgrade(message: &Message) -> Option<Upgrade> {
+    let value = message.known(Known::Upgrade)?;
+    let names = |name: &[u8]| value.get(..name.len()).is_some_and(|v| v.eq_ignore_ascii_case(name));
+    Some(if names(b"websocket") {
+        Upgrade::WebSocket
+    } else if names(b"h2c") {
+        Upgrade::Http2
+    } else {
+        Upgrade::Other
+    })
+}

@@ -1,0 +1,173 @@
+//! Where a body ends, RFC 9112 section 6.3, and how it is coded.
+//!
+//! One documented reading of what is ambiguous, each flagged in [`Desync`]: `chunked` beats
+//! `Content-Length`; of several lengths the last decides; a value is read by its first token, with comments
+//! and stray bytes before it passed over, as Zeek does; a length that is no number is 0; `chunked` counts as
+//! the first or the last coding of `Transfer-Encoding`, but not in HTTP/1.0, where recipients ignore it.
+use crate::message::{Coding, Desync, Framing, Known, Message, Version};
+
+/// What decides about a response's body besides the response itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Asked {
+    /// The request's method was `HEAD`: no body whatever the fields say.
+    Head,
+    /// Any other method, or the request is not known.
+    Other,
+}
+
+/// Framing of a request's body.
+pub(crate) fn of_request(message: &mut Message) -> Framing {
+    explicit(message).unwrap_or(Framing::None)
+}
+
+/// Framing of a response's body.
+pub(crate) fn of_response(message: &mut Message, asked: Asked) -> Framing {
+    if message.version.is_none() {
+        return Framing::UntilClose;
+    }
+    let explicit = explicit(message);
+    if asked == Asked::Head || matches!(message.status, 100..=199 | 204 | 304) {
+        return Framing::None;
+    }
+    explicit.unwrap_or(Framing::UntilClose)
+}
+
+/// Framing by `Transfer-Encoding`, `Content-Length` or `Content-Range`, if one of them tells.
+fn explicit(message: &mut Message) -> Option<Framing> {
+    let length = content_length(message);
+    if message.known(Known::TransferEncoding).is_some() && chunked(message) {
+        if length.is_some() {
+            message.desync.add(Desync::LENGTH_AND_CHUNKED);
+        }
+        return Some(Framing::Chunked);
+    }
+    let range = if message.status == 206 { content_range(message) } else { None };
+    match (length, range) {
+        (Some(0) | None, Some(range)) => Some(Framing::Length(range)),
+        (Some(length), Some(range)) => Some(Framing::Length(length.max(range))),
+        (Some(length), None) => Some(Framing::Length(length)),
+        (None, None) => None,
+    }
+}
+
+fn content_length(message: &mut Message) -> Option<u64> {
+    message.known(Known::ContentLength)?;
+    let mut desync = Desync::default();
+    let mut decided = None;
+    for value in message.values("content-length") {
+        let length = read_length(value, &mut desync);
+        if decided.is_some_and(|d| d != length) {
+            desync.add(Desync::LENGTHS_DIFFER);
+        }
+        decided = Some(length);
+    }
+    message.desync.add(desync.0);
+    decided
+}
+
+/// Reads one `Content-Length` value; what is not a plain number is flagged and read as far as it is one.
+fn read_length(value: &[u8], desync: &mut Desync) -> u64 {
+    let token = first_token(value);
+    if token.len() != value.len() {
+        desync.add(Desync::LENGTH_INVALID);
+    }
+    let value = token;
+    let digits = value.iter().take_while(|b| b.is_ascii_digit()).count();
+    let (number, rest) = value.split_at_checked(digits).unwrap_or_default();
+    if number.is_empty() || !rest.is_empty() {
+        desync.add(Desync::LENGTH_INVALID);
+    }
+    if number.len() > 1 && number.first() == Some(&b'0') && number.iter().any(|b| *b != b'0') {
+        desync.add(Desync::LENGTH_LEADING_ZERO);
+    }
+    let mut length = 0u64;
+    for digit in number {
+        let next = length.checked_mul(10).and_then(|l| l.checked_add(u64::from(digit - b'0')));
+        match next.filter(|l| *l <= i64::MAX as u64) {
+            Some(next) => length = next,
+            None => {
+                desync.add(Desync::LENGTH_OVERFLOW);
+                return 0;
+            }
+        }
+    }
+    length
+}
+
+fn chunked(message: &mut Message) -> bool {
+    let mut found = false;
+    let mut odd = false;
+    for value in message.values("transfer-encoding") {
+        odd |= found || value != b"chunked";
+        let last = value.rsplit(|b| *b == b',').next().unwrap_or_default().trim_ascii();
+        found |= [first_token(value), last].iter().any(|c| c.eq_ignore_ascii_case(b"chunked"));
+    }
+    if odd {
+        message.desync.add(Desync::ODD_TRANSFER_ENCODING);
+    }
+    found && message.version.is_some_and(|v| v >= Version { major: 1, minor: 1 })
+}
+
+/// Length of the range that a 206 response carries, RFC 9110 section 14.4: `bytes 0-499/1234`.
+fn content_range(message: &Message) -> Option<u64> {
+    let value = message.known(Known::ContentRange)?;
+    let value = std::str::from_utf8(value).ok()?;
+    let range = value.strip_prefix("bytes")?.trim_start();
+    let (range, _) = range.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last) = (first.trim().parse::<u64>().ok()?, last.trim().parse::<u64>().ok()?);
+    last.checked_sub(first)?.checked_add(1)
+}
+
+/// Content coding of the body, RFC 9110 section 8.4.
+pub(crate) fn coding(message: &Message) -> Coding {
+    let Some(value) = message.known(Known::ContentEncoding) else { return Coding::Identity };
+    const NAMES: [(&[u8], Coding); 7] = [
+        (b"gzip", Coding::Gzip),
+        (b"x-gzip", Coding::Gzip),
+        (b"deflate", Coding::Deflate),
+        (b"br", Coding::Brotli),
+        (b"zstd", Coding::Zstd),
+        (b"identity", Coding::Identity),
+        (b"", Coding::Identity),
+    ];
+    let token = first_token(value);
+    NAMES.into_iter().find(|(n, _)| token.eq_ignore_ascii_case(n)).map_or(Coding::Other, |(_, coding)| coding)
+}
+
+/// The first token of a value (RFC 2045 section 5.1). Comments in parentheses and bytes that belong to no
+/// token are passed over.
+fn first_token(value: &[u8]) -> &[u8] {
+    let mut rest = value;
+    while let Some(first) = rest.first() {
+        if is_token(*first) {
+            let len = rest.iter().take_while(|b| is_token(**b)).count();
+            return rest.get(..len).unwrap_or_default();
+        }
+        let comment = if *first == b'(' { memchr::memchr(b')', rest).unwrap_or(0) } else { 0 };
+        rest = rest.get(comment + 1..).unwrap_or_default();
+    }
+    rest
+}
+
+const fn is_token(byte: u8) -> bool {
+    byte > 32
+        && byte < 127
+        && !matches!(
+            byte,
+            b'(' | b')'
+                | b'<'
+                | b'>'
+                | b'@'
+                | b','
+                | b';'
+                | b':'
+                | b'\\'
+                | b'"'
+                | b'/'
+                | b'['
+                | b']'
+                | b'?'
+                | b'='
+        )
+}

@@ -1,0 +1,7 @@
+//! HTTP/1.x and HTTP/0.9.
+pub(crate) mod chunked;
+pub mod conn;
+pub(crate) mod framing;
+pub mod head;
+mod pairing;
+mod side;

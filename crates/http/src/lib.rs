@@ -1,0 +1,21 @@
+//! From ordered bytes to HTTP messages, and from messages to request/response pairs.
+//!
+//! Bytes and packet time in, [`Exchange`] values out: no clock, no file, no socket. An [`Analyzer`] serves
+//! all connections of a shard; a [`Conn`] is the state of one.
+#![forbid(unsafe_code)]
+
+mod analyzer;
+pub mod body;
+mod conn;
+pub mod exchange;
+pub mod h1;
+pub mod message;
+pub mod probe;
+pub mod tls;
+
+pub use analyzer::{Analyzer, Limits, Stats};
+pub use conn::{Conn, Protocol};
+pub use exchange::{Exchange, Informational, Pairing};
+pub use message::{
+    Body, BodyGap, Coding, Completeness, Desync, Field, Framing, Known, Message, Span, Version,
+};

@@ -1,0 +1,351 @@
+//! Whole connections, as data: what is written in each direction, and the transactions that come out.
+//!
+//! A script is a list of steps; `>` is from the client, `<` from the server. `>?N` and `<?N` are gaps of N
+//! bytes. Each chunk acknowledges all that the other direction has delivered so far, as a client that does
+//! not pipeline does; `ack` overrides it.
+#![allow(clippy::indexing_slicing, reason = "helpers of a test")]
+use harken_flow::{Chunk, Dir, Gap, GapReason};
+use harken_http::{Analyzer, Completeness, Conn, Exchange, Limits, Pairing};
+use harken_wire::Timestamp;
+
+enum Step<'s> {
+    Data(Dir, &'s [u8]),
+    Gap(Dir, u64),
+}
+use Step::{Data, Gap as Hole};
+
+const C: Dir = Dir::Orig;
+const S: Dir = Dir::Resp;
+
+struct Driver {
+    analyzer: Analyzer,
+    conn: Conn,
+    at: [u64; 2],
+    clock: u64,
+}
+
+impl Driver {
+    fn new(midstream: bool) -> Self {
+        let analyzer = Analyzer::new(Limits::default());
+        let conn = analyzer.open(80, midstream);
+        Self { analyzer, conn, at: [0, 0], clock: 1 }
+    }
+
+    fn data(&mut self, dir: Dir, bytes: &[u8]) {
+        let ack = self.at[dir.other() as usize];
+        let chunk = Chunk { dir, offset: self.at[dir as usize], bytes, ack, ts: Timestamp(self.clock) };
+        self.analyzer.data(&mut self.conn, &chunk);
+        self.at[dir as usize] += bytes.len() as u64;
+        self.clock += 1;
+    }
+
+    fn gap(&mut self, dir: Dir, len: u64) {
+        let gap = Gap {
+            dir,
+            offset: self.at[dir as usize],
+            len,
+            reason: GapReason::Acknowledged,
+            ts: Timestamp(self.clock),
+        };
+        self.analyzer.gap(&mut self.conn, &gap);
+        self.at[dir as usize] += len;
+    }
+
+    fn finish(mut self) -> Vec<Exchange> {
+        self.analyzer.close(&mut self.conn, Timestamp(self.clock));
+        let stats = *self.analyzer.stats();
+        let fed = self.at.iter().sum::<u64>();
+        assert!(stats.parsed + stats.skipped <= fed, "more bytes accounted for than fed");
+        std::iter::from_fn(|| self.analyzer.take()).collect()
+    }
+}
+
+/// `depth METHOD target body/decoded > status body/decoded [marks]`
+fn show(ex: &Exchange) -> String {
+    let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+    let mark =
+        |c: Completeness| if c == Completeness::Full { String::new() } else { format!(" {}", c.name()) };
+    let request = ex.request.as_ref().map_or("-".to_owned(), |m| {
+        format!(
+            "{} {} {}{}",
+            text(m.method()),
+            text(m.target()),
+            m.body.decoded_len + m.body.missing,
+            mark(m.completeness)
+        )
+    });
+    let response = ex.response.as_ref().map_or("-".to_owned(), |m| {
+        format!("{} {}{}", m.status, m.body.decoded_len + m.body.missing, mark(m.completeness))
+    });
+    let info = ex.informational.as_ref().map_or(String::new(), |i| format!(" ({})", i.status));
+    let pairing =
+        if ex.pairing == Pairing::Paired { String::new() } else { format!(" [{}]", ex.pairing.name()) };
+    format!("{} {request} > {response}{info}{pairing}", ex.depth)
+}
+
+fn run(midstream: bool, steps: &[Step<'_>]) -> Vec<String> {
+    let mut driver = Driver::new(midstream);
+    for step in steps {
+        match step {
+            Data(dir, bytes) => driver.data(*dir, bytes),
+            Hole(dir, len) => driver.gap(*dir, *len),
+        }
+    }
+    driver.finish().iter().map(show).collect()
+}
+
+#[track_caller]
+fn check(steps: &[Step<'_>], expected: &[&str]) {
+    assert_eq!(run(false, steps), expected);
+    // Cut at every byte the outcome is the same, unless a gap makes segment starts matter.
+    if steps.iter().all(|s| matches!(s, Data(..))) {
+        let mut driver = Driver::new(false);
+        for step in steps {
+            if let Data(dir, bytes) = step {
+                for byte in bytes.chunks(1) {
+                    driver.data(*dir, byte);
+                }
+            }
+        }
+        assert_eq!(driver.finish().iter().map(show).collect::<Vec<_>>(), expected, "byte by byte");
+    }
+}
+
+const GET_A: &[u8] = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+const GET_B: &[u8] = b"GET /b HTTP/1.1\r\nHost: x\r\n\r\n";
+const GET_C: &[u8] = b"GET /c HTTP/1.1\r\nHost: x\r\n\r\n";
+const OK_5: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno\n";
+
+#[test]
+fn one_exchange() {
+    check(&[Data(C, GET_A), Data(S, OK_5)], &["1 GET /a 0 > 200 5"]);
+}
+
+#[test]
+fn keep_alive_and_pipelining() {
+    check(
+        &[Data(C, GET_A), Data(S, OK_5), Data(C, GET_B), Data(S, NOT_FOUND)],
+        &["1 GET /a 0 > 200 5", "2 GET /b 0 > 404 3"],
+    );
+    let both = [GET_A, GET_B].concat();
+    check(
+        &[Data(C, &both), Data(S, &[OK_5, NOT_FOUND].concat())],
+        &["1 GET /a 0 > 200 5", "2 GET /b 0 > 404 3"],
+    );
+}
+
+#[test]
+fn bodies_of_every_framing() {
+    check(
+        &[
+            Data(C, b"POST /p HTTP/1.1\r\nContent-Length: 4\r\n\r\nabcd"),
+            Data(S, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nX-T: 1\r\n\r\n"),
+            Data(C, GET_B),
+            Data(S, b"HTTP/1.0 200 OK\r\n\r\nuntil close"),
+        ],
+        &["1 POST /p 4 > 200 6", "2 GET /b 0 > 200 11"],
+    );
+}
+
+#[test]
+fn responses_without_a_body() {
+    check(
+        &[
+            Data(C, b"HEAD /h HTTP/1.1\r\n\r\n"),
+            Data(S, b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"),
+            Data(C, GET_A),
+            Data(S, b"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n"),
+            Data(C, GET_B),
+            Data(S, b"HTTP/1.1 204 No Content\r\n\r\n"),
+            Data(C, GET_C),
+            Data(S, OK_5),
+        ],
+        &["1 HEAD /h 0 > 200 0", "2 GET /a 0 > 304 0", "3 GET /b 0 > 204 0", "4 GET /c 0 > 200 5"],
+    );
+}
+
+#[test]
+fn interim_response() {
+    check(
+        &[
+            Data(C, b"POST /p HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"),
+            Data(S, b"HTTP/1.1 100 Continue\r\n\r\n"),
+            Data(C, b"hi"),
+            Data(S, OK_5),
+        ],
+        &["1 POST /p 2 > 200 5 (100)"],
+    );
+}
+
+#[test]
+fn response_before_the_request_is_over() {
+    check(
+        &[
+            Data(C, b"POST /p HTTP/1.1\r\nContent-Length: 4\r\n\r\nab"),
+            Data(S, b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"),
+            Data(C, b"cd"),
+            Data(C, GET_B),
+            Data(S, OK_5),
+        ],
+        &["1 POST /p 4 > 413 0", "2 GET /b 0 > 200 5"],
+    );
+}
+
+#[test]
+fn http_0_9() {
+    check(&[Data(C, b"GET /old\r\n"), Data(S, b"<html>raw</html>")], &["1 GET /old 0 > 0 16"]);
+}
+
+#[test]
+fn lenient_heads() {
+    check(
+        &[
+            Data(C, b"\r\n\r\nGET /a HTTP/1.1\nHost : x\n folded\n\n"),
+            Data(S, b"HTTP/1.1 200\r\ncontent-length:5\r\n\r\nhello"),
+        ],
+        &["1 GET /a 0 > 200 5"],
+    );
+}
+
+#[test]
+fn ends_without_a_response() {
+    check(&[Data(C, GET_A)], &["1 GET /a 0 > - [no_response]"]);
+    check(&[Data(S, OK_5)], &["1 - > 200 5 [unsolicited]"]);
+}
+
+#[test]
+fn truncated_messages_say_so() {
+    check(
+        &[Data(C, GET_A), Data(S, b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello")],
+        &["1 GET /a 0 > 200 5 truncated"],
+    );
+}
+
+#[test]
+fn connect_and_what_is_inside() {
+    check(
+        &[
+            Data(C, b"CONNECT h:80 HTTP/1.1\r\n\r\n"),
+            Data(S, b"HTTP/1.1 200 Established\r\n\r\n"),
+            Data(C, GET_A),
+            Data(S, OK_5),
+        ],
+        &["1 CONNECT h:80 0 > 200 0", "2 GET /a 0 > 200 5"],
+    );
+}
+
+#[test]
+fn upgrade_ends_http() {
+    check(
+        &[
+            Data(C, b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+            Data(S, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x05hello"),
+            Data(C, b"\x81\x85abcd"),
+        ],
+        &["1 GET /ws 0 > 101 0"],
+    );
+}
+
+#[test]
+fn gap_inside_a_body_of_known_length_keeps_the_pair() {
+    check(
+        &[
+            Data(C, GET_A),
+            Data(S, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab"),
+            Hole(S, 5),
+            Data(S, b"xyz"),
+            Data(C, GET_B),
+            Data(S, OK_5),
+        ],
+        &["1 GET /a 0 > 200 10 gap", "2 GET /b 0 > 200 5"],
+    );
+}
+
+#[test]
+fn lost_request() {
+    check(
+        &[Data(C, GET_A), Data(S, OK_5), Hole(C, 30), Data(S, NOT_FOUND), Data(C, GET_B), Data(S, OK_5)],
+        &["1 GET /a 0 > 200 5", "2 - > 404 3 [request_lost]", "3 GET /b 0 > 200 5"],
+    );
+}
+
+#[test]
+fn lost_response() {
+    check(
+        &[Data(C, GET_A), Hole(S, 40), Data(C, GET_B), Data(S, OK_5), Data(C, GET_C), Data(S, NOT_FOUND)],
+        &["1 GET /a 0 > - [response_lost]", "2 GET /b 0 > 200 5", "3 GET /c 0 > 404 3"],
+    );
+}
+
+#[test]
+fn lost_response_head_whose_body_looks_like_a_response() {
+    // The body's tail imitates a status line at a segment start: it must not become B's response.
+    check(
+        &[
+            Data(C, GET_A),
+            Hole(S, 40),
+            Data(S, b"HTTP/1.1 500 Fake\r\nContent-Length: 0\r\n\r\n"),
+            Data(C, GET_B),
+            Data(S, OK_5),
+        ],
+        &["1 GET /a 0 > - [ambiguous]", "2 - > 500 0 [ambiguous]", "3 GET /b 0 > 200 5"],
+    );
+}
+
+#[test]
+fn gap_across_two_responses() {
+    check(
+        &[
+            Data(C, GET_A),
+            Data(S, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab"),
+            Hole(S, 50),
+            Data(C, GET_C),
+            Data(S, OK_5),
+        ],
+        &["1 GET /a 0 > 200 10 gap", "2 GET /c 0 > 200 5"],
+    );
+}
+
+#[test]
+fn gap_in_a_chunked_body_resumes_where_the_next_request_says() {
+    check(
+        &[
+            Data(C, GET_A),
+            Data(S, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe"),
+            Hole(S, 20),
+            Data(S, b"lo\r\n0\r\n\r\n"),
+            Data(C, GET_B),
+            Data(S, NOT_FOUND),
+        ],
+        &["1 GET /a 0 > 200 22 gap", "2 GET /b 0 > 404 3"],
+    );
+}
+
+#[test]
+fn pipelined_requests_with_one_lost_are_never_paired_wrongly() {
+    let rest = [GET_B, GET_C].concat();
+    let out = run(
+        false,
+        &[Hole(C, GET_A.len() as u64), Data(C, &rest), Data(S, OK_5), Data(S, NOT_FOUND), Data(S, OK_5)],
+    );
+    assert!(out.iter().all(|line| line.contains('[')), "something is paired that cannot be known: {out:?}");
+}
+
+#[test]
+fn joined_in_the_middle() {
+    assert_eq!(
+        run(true, &[Data(S, b"of a body"), Data(S, b"more"), Data(C, GET_A), Data(S, OK_5)]),
+        ["1 GET /a 0 > 200 5"]
+    );
+    assert_eq!(
+        run(true, &[Data(S, OK_5), Data(C, GET_A), Data(S, NOT_FOUND)]),
+        ["1 - > 200 5 [request_before_start]", "2 GET /a 0 > 404 3"]
+    );
+}
+
+#[test]
+fn not_http_is_left_alone() {
+    check(&[Data(S, b"SSH-2.0-OpenSSH_9.2\r\n"), Data(C, b"SSH-2.0-client\r\n")], &[]);
+    check(&[Data(C, b"OPTIONS rtsp://h/s RTSP/1.0\r\nCSeq: 1\r\n\r\n")], &[]);
+}
