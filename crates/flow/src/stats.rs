@@ -109,6 +109,48 @@ impl Stats {
         self.flows = self.flows.saturating_sub(1);
     }
 
+    /// Adds the counters of another table (another shard's). Peaks are added, too: the shards run at once.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in [
+            (&mut self.packets, other.packets),
+            (&mut self.payload_bytes, other.payload_bytes),
+            (&mut self.delivered_bytes, other.delivered_bytes),
+            (&mut self.duplicate_bytes, other.duplicate_bytes),
+            (&mut self.duplicate_packets, other.duplicate_packets),
+            (&mut self.opaque_bytes, other.opaque_bytes),
+            (&mut self.held_bytes, other.held_bytes),
+            (&mut self.out_of_order, other.out_of_order),
+            (&mut self.inconsistent, other.inconsistent),
+            (&mut self.truncated_packets, other.truncated_packets),
+            (&mut self.truncated_bytes, other.truncated_bytes),
+            (&mut self.implausible_acks, other.implausible_acks),
+            (&mut self.clock_steps, other.clock_steps),
+            (&mut self.opened, other.opened),
+            (&mut self.flows, other.flows),
+            (&mut self.flows_peak, other.flows_peak),
+            (&mut self.evicted_half_open, other.evicted_half_open),
+            (&mut self.page_bytes, other.page_bytes),
+            (&mut self.page_bytes_peak, other.page_bytes_peak),
+            (&mut self.dropped.before_start, other.dropped.before_start),
+            (&mut self.dropped.after_fin, other.dropped.after_fin),
+            (&mut self.dropped.in_rst, other.dropped.in_rst),
+            (&mut self.dropped.in_syn, other.dropped.in_syn),
+            (&mut self.dropped.implausible, other.dropped.implausible),
+            (&mut self.dropped.over_budget, other.dropped.over_budget),
+        ] {
+            *mine = mine.wrapping_add(theirs);
+        }
+        for (mine, theirs) in [
+            (self.gaps.as_mut_slice(), other.gaps.as_slice()),
+            (&mut self.gap_bytes, &other.gap_bytes),
+            (&mut self.closed, &other.closed),
+        ] {
+            for (mine, theirs) in mine.iter_mut().zip(theirs) {
+                *mine = mine.wrapping_add(*theirs);
+            }
+        }
+    }
+
     /// Payload bytes that are accounted for; equal to `payload_bytes`.
     pub const fn accounted(&self) -> u64 {
         self.delivered_bytes
