@@ -33,7 +33,7 @@ impl<'m> RequestFields<'m> {
                 7 if is(b"referer") => found.referrer = Some(value),
                 10 if is(b"user-agent") => found.user_agent = Some(value),
                 13 if is(b"authorization") => {
-                    found.credentials = basic_credentials(value).or(found.credentials)
+                    found.credentials = basic_credentials(value).or(found.credentials);
                 }
                 19 if is(b"proxy-authorization") => {
                     found.credentials = basic_credentials(value).or(found.credentials);

@@ -93,16 +93,13 @@ impl Calendar {
 /// RFC 3339 in UTC with nanoseconds: `2026-11-24T12:36:18.000000000Z`.
 pub(crate) fn rfc3339(ts: Timestamp) -> [u8; 30] {
     let c = Calendar::of(ts);
-    let nanos = digits::<9>(ts.0 % 1_000_000_000);
-    let parts: [&[u8]; 14] = [
-        &c.year, b"-", &c.month, b"-", &c.day, b"T", &c.hour, b":", &c.minute, b":", &c.second, b".", &nanos,
-        b"Z",
-    ];
-    let mut text = [0; 30];
-    for (to, from) in text.iter_mut().zip(parts.into_iter().flatten()) {
-        *to = *from;
-    }
-    text
+    let ([y0, y1, y2, y3], [mo0, mo1], [d0, d1]) = (c.year, c.month, c.day);
+    let ([h0, h1], [mi0, mi1], [s0, s1]) = (c.hour, c.minute, c.second);
+    let [n0, n1, n2, n3, n4, n5, n6, n7, n8] = digits(ts.0 % 1_000_000_000);
+    [
+        y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', mi0, mi1, b':', s0, s1, b'.', n0,
+        n1, n2, n3, n4, n5, n6, n7, n8, b'Z',
+    ]
 }
 
 /// Appends the time as Zeek's `#open` and `#close` lines give it, in UTC: `2026-11-24-12-36-18`.

@@ -14,9 +14,12 @@ const fn zero(word: u64) -> u64 {
 }
 
 #[inline(always)]
-fn dirty_word<const N: usize>(bytes: [u8; 8], marks: [u8; N]) -> bool {
+fn dirty_word<const N: usize, const UTF8: bool>(bytes: [u8; 8], marks: [u8; N]) -> bool {
     let word = u64::from_ne_bytes(bytes);
-    let mut hit = word | (word.wrapping_sub(ONES * 0x20) & !word) | zero(word ^ (ONES * 0x7f));
+    let mut hit = word.wrapping_sub(ONES * 0x20) & !word;
+    if !UTF8 {
+        hit |= word | zero(word ^ (ONES * 0x7f));
+    }
     for mark in marks {
         hit |= zero(word ^ (ONES * u64::from(mark)));
     }
@@ -24,24 +27,31 @@ fn dirty_word<const N: usize>(bytes: [u8; 8], marks: [u8; N]) -> bool {
 }
 
 #[inline(always)]
-fn dirty_byte<const N: usize>(byte: u8, marks: [u8; N]) -> bool {
-    !(0x20..0x7f).contains(&byte) || marks.contains(&byte)
+fn dirty_byte<const N: usize, const UTF8: bool>(byte: u8, marks: [u8; N]) -> bool {
+    byte < 0x20 || (!UTF8 && byte >= 0x7f) || marks.contains(&byte)
 }
 
 /// Whether `bytes` are printable ASCII without any of `marks`.
 #[inline(always)]
 fn plain<const N: usize>(bytes: &[u8], marks: [u8; N]) -> bool {
+    clean::<N, false>(bytes, marks)
+}
+
+/// Whether `bytes` hold no control character and none of `marks`; with `UTF8` bytes from 0x7f on are let
+/// through, and now and then a text is refused without need.
+#[inline(always)]
+fn clean<const N: usize, const UTF8: bool>(bytes: &[u8], marks: [u8; N]) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut dirty = false;
     for word in words {
-        dirty |= dirty_word(*word, marks);
+        dirty |= dirty_word::<N, UTF8>(*word, marks);
     }
     if let Some(last) = bytes.last_chunk::<8>() {
         // The last eight bytes overlap what was read: cheaper than going byte by byte.
-        return !(dirty | dirty_word(*last, marks));
+        return !(dirty | dirty_word::<N, UTF8>(*last, marks));
     }
     for byte in rest {
-        dirty |= dirty_byte(*byte, marks);
+        dirty |= dirty_byte::<N, UTF8>(*byte, marks);
     }
     !dirty
 }
@@ -102,6 +112,33 @@ fn json_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
             }
         };
         out.extend_from_slice(&[b'\\', short]);
+    }
+}
+
+/// Appends `value` as the inside of a JSON string, with no other escapes than those of RFC 8259.
+#[inline]
+pub(crate) fn json_utf8(out: &mut Vec<u8>, value: &str) {
+    if clean::<2, true>(value.as_bytes(), [b'"', b'\\']) {
+        out.extend_from_slice(value.as_bytes());
+    } else {
+        json_utf8_escaped(out, value);
+    }
+}
+
+#[cold]
+fn json_utf8_escaped(out: &mut Vec<u8>, value: &str) {
+    for &byte in value.as_bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..0x20 => {
+                out.extend_from_slice(b"\\u00");
+                hex_byte(out, byte);
+            }
+            _ => out.push(byte),
+        }
     }
 }
 
@@ -233,6 +270,14 @@ mod tests {
             json(&mut out, &bytes);
             out.push(b'"');
             prop_assert!(serde_json::from_slice::<String>(&out).is_ok());
+        }
+
+        #[test]
+        fn text_comes_back_from_json(text in any::<String>()) {
+            let mut out = vec![b'"'];
+            json_utf8(&mut out, &text);
+            out.push(b'"');
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
         }
 
         #[test]

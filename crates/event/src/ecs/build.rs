@@ -30,7 +30,7 @@ pub(super) struct Derived<'a> {
     pub(super) version: &'a str,
 }
 
-pub(super) fn event<'a>(t: &Transaction<'a>, derived: Derived<'a>, options: &Options) -> Event<'a> {
+pub(super) fn event<'a>(t: &Transaction<'a>, derived: &Derived<'a>, options: &Options) -> Event<'a> {
     let (request, response) = (t.request(), t.response());
     let (start, end) = (t.ts(), t.end());
     let url = t.request().map(|r| Url::of(r.method(), r.target(), derived.fields.host));
@@ -153,7 +153,7 @@ fn answer<'a>(t: &Transaction<'a>, options: &Options) -> Option<Response<'a>> {
     response.or(t.request()).filter(|_| response.is_some() || interim.is_some())?;
     Some(Response {
         status_code: response.map(|r| r.status).filter(|s| *s != 0),
-        reason: response.filter(|r| r.status != 0).map(|r| Text(r.reason())),
+        reason: response.filter(|r| r.version.is_some()).map(|r| Text(r.reason())),
         informational: interim.map(|i| Interim { status_code: i.status, reason: Text(&i.reason) }),
         common: response.map(|r| common(r, options)),
     })

@@ -1,6 +1,7 @@
 //! The full event as JSON: names of Elastic Common Schema and OpenTelemetry, and a published JSON Schema.
 
 mod build;
+mod json;
 mod mask;
 mod model;
 mod schema;
@@ -51,11 +52,11 @@ impl Writer {
             version: build::version_text(message.and_then(|m| m.version), &mut version),
         };
         let start = out.len();
-        let event = build::event(transaction, derived, &self.options);
-        match serde_json::to_writer(&mut *out, &event) {
+        let event = build::event(transaction, &derived, &self.options);
+        match json::write(out, &event) {
             Ok(()) => out.push(b'\n'),
-            // Writing into memory does not fail; if it did, half an event would be worse than none.
-            Err(_) => out.truncate(start),
+            // An event holds no unsupported value; if it did, half an event would be worse than none.
+            Err(json::Unsupported) => out.truncate(start),
         }
         (self.scratch, self.version) = (scratch, version);
     }

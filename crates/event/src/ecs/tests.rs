@@ -308,7 +308,7 @@ proptest! {
 /// Run with `cargo test --release -p harken-event -- --ignored --nocapture speed`.
 #[test]
 #[ignore = "a measurement"]
-#[allow(clippy::disallowed_methods, reason = "a measurement needs a clock")]
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a measurement needs a clock")]
 fn speed_of_events() {
     let mut exchange = typical();
     exchange.response.as_mut().unwrap().body.kept.clear();

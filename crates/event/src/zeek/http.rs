@@ -6,7 +6,7 @@ use crate::auth::user_name;
 use crate::fields::{RequestFields, file_name, proxy_field};
 use crate::transaction::Transaction;
 use crate::url::unescape;
-use harken_http::Message;
+use harken_http::{Coding, Message};
 
 columns! {
     TRANS_DEPTH "trans_depth" Count,
@@ -80,7 +80,7 @@ fn record<R: Row>(row: &mut R, t: &Transaction<'_>, scratch: &mut Vec<u8>) {
         &STATUS_MSG,
         match (response, informational) {
             // Zeek's words for a response without a status line.
-            (Some(r), _) if r.status == 0 => Some(b"<empty>"),
+            (Some(r), _) if r.version.is_none() => Some(b"<empty>"),
             (Some(r), _) => Some(r.reason()),
             (None, Some(i)) => Some(&i.reason),
             (None, None) => None,
@@ -143,9 +143,15 @@ fn version<R: Row>(row: &mut R, t: &Transaction<'_>) {
     row.name(&VERSION, Some(&[a.format(major).as_bytes(), b".", b.format(minor).as_bytes()].concat()));
 }
 
+/// Zeek's count: decoded for the codings that it decodes, and with the bytes that a gap took.
 #[inline]
 fn body_len(message: Option<&Message>) -> u64 {
-    message.map_or(0, |m| m.body.decoded_len)
+    let Some(Message { body, .. }) = message else { return 0 };
+    let seen = match body.coding {
+        Coding::Brotli | Coding::Zstd => body.wire_len,
+        Coding::Identity | Coding::Gzip | Coding::Deflate | Coding::Other => body.decoded_len,
+    };
+    seen + body.missing
 }
 
 #[inline]

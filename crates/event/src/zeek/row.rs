@@ -176,7 +176,7 @@ impl Row for Tsv<'_> {
 
     #[inline]
     fn name(&mut self, _: &Column, value: Option<&[u8]>) {
-        self.value(value, |out, value| out.extend_from_slice(value));
+        self.value(value, Vec::extend_from_slice);
     }
 
     #[inline]
