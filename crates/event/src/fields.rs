@@ -1,7 +1,7 @@
 //! Header fields that logs and events name, found in one pass over a message.
 use crate::auth::basic_credentials;
 use crate::url::unescape;
-use harken_http::Message;
+use harken_http::{Known, Message};
 
 /// Header fields of a request. Of several fields with one name the last one counts, as in Zeek's logs.
 #[derive(Clone, Copy, Default, Debug)]
@@ -24,25 +24,16 @@ impl<'m> RequestFields<'m> {
     /// Reads the header fields of `request`.
     #[inline]
     pub fn read(request: &'m Message) -> Self {
-        let mut found = Self::default();
-        for (name, value) in request.headers() {
-            let is = |want: &[u8]| name.eq_ignore_ascii_case(want);
-            match name.len() {
-                4 if is(b"host") => found.host = Some(value),
-                6 if is(b"origin") => found.origin = Some(value),
-                7 if is(b"referer") => found.referrer = Some(value),
-                10 if is(b"user-agent") => found.user_agent = Some(value),
-                13 if is(b"authorization") => {
-                    found.credentials = basic_credentials(value).or(found.credentials);
-                }
-                19 if is(b"proxy-authorization") => {
-                    found.credentials = basic_credentials(value).or(found.credentials);
-                }
-                3 | 9 | 15 | 16 => found.proxied |= proxy_field(name),
-                _ => {}
-            }
+        let last = |which| request.every(which).last();
+        let credentials = |which| request.every(which).filter_map(basic_credentials).last();
+        Self {
+            host: last(Known::Host),
+            referrer: last(Known::Referer),
+            user_agent: last(Known::UserAgent),
+            origin: last(Known::Origin),
+            credentials: credentials(Known::ProxyAuthorization).or_else(|| credentials(Known::Authorization)),
+            proxied: request.headers().any(|(name, _)| proxy_field(name)),
         }
-        found
     }
 }
 
@@ -57,22 +48,17 @@ pub fn proxy_field(name: &[u8]) -> bool {
         b"xroxy-connection",
         b"proxy-connection",
     ];
-    NAMES.into_iter().any(|n| name.eq_ignore_ascii_case(n))
+    matches!(name.len(), 3 | 9 | 15 | 16) && NAMES.into_iter().any(|n| name.eq_ignore_ascii_case(n))
 }
 
 /// Appends the file name that `Content-Disposition` (RFC 6266) or the `name` of `Content-Type` gives for a
 /// message's body; `false` when there is none.
 pub fn file_name(message: &Message, out: &mut Vec<u8>) -> bool {
-    let mut found = None;
-    for (name, value) in message.headers() {
-        match name.len() {
-            19 if name.eq_ignore_ascii_case(b"content-disposition") => {
-                found = parameter(value, b"filename").or(found);
-            }
-            12 if name.eq_ignore_ascii_case(b"content-type") => found = parameter(value, b"name").or(found),
-            _ => {}
-        }
-    }
+    let last = |which, parameter_name: &[u8]| {
+        message.every(which).filter_map(|value| parameter(value, parameter_name)).last()
+    };
+    let found =
+        last(Known::ContentDisposition, b"filename").or_else(|| last(Known::ContentType, b"name"));
     let Some(name) = found else { return false };
     unescape(name, out);
     true
@@ -81,6 +67,7 @@ pub fn file_name(message: &Message, out: &mut Vec<u8>) -> bool {
 /// The value of the last parameter whose name ends with `name`, without quotes and without the character set
 /// and language of RFC 8187.
 fn parameter<'v>(value: &'v [u8], name: &[u8]) -> Option<&'v [u8]> {
+    memchr::memchr(b'=', value)?;
     let mut found = None;
     for (at, _) in value.windows(name.len()).enumerate().filter(|(_, w)| w.eq_ignore_ascii_case(name)) {
         let rest = value.get(at + name.len()..).unwrap_or_default().trim_ascii_start();
