@@ -1,4 +1,4 @@
-//! Header fields that logs and events name, found in one pass over a message.
+//! Header fields that logs and events name.
 use crate::auth::basic_credentials;
 use crate::url::unescape;
 use harken_http::{Known, Message};
@@ -57,8 +57,7 @@ pub fn file_name(message: &Message, out: &mut Vec<u8>) -> bool {
     let last = |which, parameter_name: &[u8]| {
         message.every(which).filter_map(|value| parameter(value, parameter_name)).last()
     };
-    let found =
-        last(Known::ContentDisposition, b"filename").or_else(|| last(Known::ContentType, b"name"));
+    let found = last(Known::ContentDisposition, b"filename").or_else(|| last(Known::ContentType, b"name"));
     let Some(name) = found else { return false };
     unescape(name, out);
     true

@@ -23,10 +23,8 @@ pub(crate) fn message(head: &[u8], body: &[u8]) -> Message {
         let line = &head[at..at + len];
         let colon = line.iter().position(|b| *b == b':').unwrap();
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if name.eq_ignore_ascii_case(b"content-type") {
-            m.known[Known::ContentType as usize] = m.fields.len() as u16 + 1;
-        }
         m.fields.push(Field { name: span(name), value: span(value) });
+        note_known(&mut m, name);
         at += len + 2;
     }
     m.trailers_at = m.fields.len();
@@ -47,6 +45,28 @@ pub(crate) fn message(head: &[u8], body: &[u8]) -> Message {
     (m.body.wire_len, m.body.decoded_len) = (body.len() as u64, body.len() as u64);
     m.completeness = Completeness::Full;
     m
+}
+
+/// Header fields that are found by name.
+const KNOWN: [(&str, Known); 8] = [
+    ("host", Known::Host),
+    ("content-type", Known::ContentType),
+    ("user-agent", Known::UserAgent),
+    ("referer", Known::Referer),
+    ("origin", Known::Origin),
+    ("authorization", Known::Authorization),
+    ("proxy-authorization", Known::ProxyAuthorization),
+    ("content-disposition", Known::ContentDisposition),
+];
+
+/// Puts the last field of a message into its index.
+fn note_known(m: &mut Message, name: &[u8]) {
+    for (_, which) in KNOWN.iter().filter(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes())) {
+        match m.known[*which as usize] {
+            0 => m.known[*which as usize] = m.fields.len() as u16,
+            _ => m.repeated |= 1 << *which as u32,
+        }
+    }
 }
 
 pub(crate) fn exchange(request: Option<Message>, response: Option<Message>) -> Exchange {

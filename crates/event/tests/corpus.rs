@@ -7,7 +7,7 @@
 use harken_event::zeek::conn::{Conn, Sent};
 use harken_event::zeek::http::HttpLog;
 use harken_event::{FlowInfo, Form, Transaction};
-use harken_http::{Exchange, Field, Informational, Message, Span, Version};
+use harken_http::{Exchange, Field, Informational, Known, Message, Span, Version};
 use harken_wire::{Encap, Timestamp};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -94,13 +94,17 @@ fn request(record: &Record) -> Option<Box<Message>> {
     // What Zeek has decoded is coded again, so that the writer has something to decode.
     let uri = bytes(text(record, "uri")?).iter().map(|b| format!("%{b:02x}")).collect::<String>();
     m.second = append(&mut m.head, uri.as_bytes());
-    for (field, name) in
-        [("host", "HOST"), ("referrer", "Referer"), ("user_agent", "user-agent"), ("origin", "Origin")]
-    {
+    for (field, name, which) in [
+        ("host", "HOST", Known::Host),
+        ("referrer", "Referer", Known::Referer),
+        ("user_agent", "user-agent", Known::UserAgent),
+        ("origin", "Origin", Known::Origin),
+    ] {
         if let Some(value) = text(record, field) {
             let name = append(&mut m.head, name.as_bytes());
             let value = append(&mut m.head, &bytes(value));
             m.fields.push(Field { name, value });
+            m.known[which as usize] = m.fields.len() as u16;
         }
     }
     for value in record.get("proxied").and_then(Value::as_array).into_iter().flatten() {
