@@ -1,12 +1,12 @@
 //! What a run saw, for people: counted as it goes, merged over the shards, printed at the end.
 use crate::sinks::table::printable;
 use crate::style::{Palette, grouped, human_bytes, human_nanos};
+use foldhash::HashMap;
 use harken_engine::Closed;
 use harken_event::{Transaction, Uid};
 use harken_flow::Dir;
 use harken_http::{Known, Pairing};
 use harken_wire::{Encap, Timestamp};
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 /// Distinct names that a list counts; further ones are counted together.

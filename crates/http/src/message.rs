@@ -75,11 +75,13 @@ pub enum Known {
     Server,
     /// `Cookie`
     Cookie,
+    /// `Content-Disposition`
+    ContentDisposition,
 }
 
 impl Known {
     /// Number of known fields.
-    pub const COUNT: usize = Self::Cookie as usize + 1;
+    pub const COUNT: usize = Self::ContentDisposition as usize + 1;
 }
 
 /// Version of the protocol as the start line says.
@@ -273,6 +275,8 @@ pub struct Message {
     pub trailers_at: usize,
     /// Position in `fields`, plus one, of the first field of each known name; 0 = absent.
     pub known: [u16; Known::COUNT],
+    /// Known names that stand in more than one field: a bit each, by number.
+    pub repeated: u32,
     /// Protocol version; `None` for HTTP/0.9.
     pub version: Option<Version>,
     /// Whether this is a response.
@@ -333,6 +337,19 @@ impl Message {
     pub fn known(&self, which: Known) -> Option<&[u8]> {
         let at = usize::from(*self.known.get(which as usize)?).checked_sub(1)?;
         Some(self.fields.get(at)?.value.of(&self.head))
+    }
+
+    /// The values of all fields of a known name, in wire order.
+    #[inline]
+    pub fn every(&self, which: Known) -> impl Iterator<Item = &[u8]> {
+        let first = usize::from(self.known.get(which as usize).copied().unwrap_or(0));
+        let from = first.checked_sub(1).unwrap_or(self.trailers_at);
+        let once = self.repeated & 1 << which as u32 == 0;
+        let count = if once { 1 } else { usize::MAX };
+        let name = self.fields.get(from).map_or(Span::default(), |f| f.name).of(&self.head);
+        let fields = self.fields.iter().take(self.trailers_at).skip(from).take(count);
+        let same = move |f: &&Field| once || f.name.of(&self.head).eq_ignore_ascii_case(name);
+        fields.filter(same).map(|f| f.value.of(&self.head))
     }
 
     /// All header fields in wire order, as (name, value); trailers are not among them.

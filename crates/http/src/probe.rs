@@ -1,5 +1,5 @@
 //! What a stream speaks, told from its first bytes and not from its port.
-use crate::h1::head::is_token;
+use crate::h1::bytes::is_token;
 
 /// What the first bytes of one direction look like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

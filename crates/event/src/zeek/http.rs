@@ -79,8 +79,8 @@ fn record<R: Row>(row: &mut R, t: &Transaction<'_>, scratch: &mut Vec<u8>) {
     row.text(
         &STATUS_MSG,
         match (response, informational) {
-            // Zeek's words for a response without a status line.
-            (Some(r), _) if r.version.is_none() => Some(b"<empty>"),
+            // Zeek's words for a status line without a place for a reason phrase.
+            (Some(r), _) if !r.has_reason() => Some(b"<empty>"),
             (Some(r), _) => Some(r.reason()),
             (None, Some(i)) => Some(&i.reason),
             (None, None) => None,

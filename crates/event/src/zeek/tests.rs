@@ -91,7 +91,7 @@ fn versions_and_interim_responses() {
         &[r#""status_code":101,"status_msg":"Switching Protocols","info_code":101,"info_msg":"Sw"#],
     );
     let mut bare = message(b"HTTP/0.9 000 \r\n\r\n", b"text");
-    (bare.status, bare.version) = (0, None);
+    (bare.status, bare.version, bare.third) = (0, None, harken_http::Span::default());
     has(
         &exchange(Some(request()), Some(bare)),
         &[r#""version":"0.9""#, r#""status_code":0,"status_msg":"<empty>""#],

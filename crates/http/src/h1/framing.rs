@@ -54,7 +54,7 @@ fn content_length(message: &mut Message) -> Option<u64> {
     message.known(Known::ContentLength)?;
     let mut desync = Desync::default();
     let mut decided = None;
-    for value in message.values("content-length") {
+    for value in message.every(Known::ContentLength) {
         let length = read_length(value, &mut desync);
         if decided.is_some_and(|d| d != length) {
             desync.add(Desync::LENGTHS_DIFFER);
@@ -67,6 +67,13 @@ fn content_length(message: &mut Message) -> Option<u64> {
 
 /// Reads one `Content-Length` value; what is not a plain number is flagged and read as far as it is one.
 fn read_length(value: &[u8], desync: &mut Desync) -> u64 {
+    // Up to 18 digits cannot overflow; a leading zero is looked at below.
+    if let [b'1'..=b'9', ..] | [b'0'] = value
+        && value.len() <= 18
+        && value.iter().all(u8::is_ascii_digit)
+    {
+        return value.iter().fold(0, |n, b| n * 10 + u64::from(b - b'0'));
+    }
     let token = first_token(value);
     if token.len() != value.len() {
         desync.add(Desync::LENGTH_INVALID);
@@ -97,7 +104,7 @@ fn read_length(value: &[u8], desync: &mut Desync) -> u64 {
 fn chunked(message: &mut Message) -> bool {
     let mut found = false;
     let mut odd = false;
-    for value in message.values("transfer-encoding") {
+    for value in message.every(Known::TransferEncoding) {
         odd |= found || value != b"chunked";
         let last = value.rsplit(|b| *b == b',').next().unwrap_or_default().trim_ascii();
         found |= [first_token(value), last].iter().any(|c| c.eq_ignore_ascii_case(b"chunked"));

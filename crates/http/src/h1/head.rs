@@ -3,8 +3,10 @@
 //! What a lenient server would accept is read; what two readers could read differently is read one way and
 //! flagged in [`Desync`]. A line ends at CR LF, at a bare LF, or at a bare CR: the last is what Zeek does,
 //! and a sensor that reads on past it would miss what a lenient peer sees.
+use super::bytes::{is_name, is_space, is_token};
 use crate::message::{Desync, Field, Known, Message, Span, Version};
 use memchr::memchr2;
+use std::ops::Range;
 
 /// Which kind of start line is expected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,7 +107,7 @@ pub fn read(bytes: &[u8], kind: Kind, limits: HeadLimits, at_end: bool, message:
     }
     let mut at = first.next;
     // The field that is being read, with the lines folded into it.
-    let mut field: Option<std::ops::Range<usize>> = None;
+    let mut field: Option<Range<usize>> = None;
     let mut complete = false;
     while let Some(current) = line(bytes, at) {
         if !current.crlf {
@@ -168,49 +170,60 @@ fn unfold(message: &mut Message) {
     }
 }
 
-/// A byte that may stand in a field name: any visible ASCII but the colon. More lenient than RFC 9110's
-/// token, as servers are.
-#[inline]
-const fn is_name(byte: u8) -> bool {
-    byte > 32 && byte < 127 && byte != b':'
-}
-
 /// Reads the field in `range`, which may contain folded lines. White space around name and value is not part
 /// of them; other bytes before a name are passed over, as Zeek does.
 #[inline]
-fn new_field(bytes: &[u8], range: std::ops::Range<usize>, limits: HeadLimits, message: &mut Message) {
+fn new_field(bytes: &[u8], range: Range<usize>, limits: HeadLimits, message: &mut Message) {
     if message.fields.len() >= limits.fields {
         message.head_cut = true;
         return;
     }
     let start = range.start;
     let content = bytes.get(range).unwrap_or_default();
-    let Some(colon) = memchr::memchr(b':', content) else {
-        message.desync.add(Desync::ODD_FIELD);
-        return;
-    };
-    let (name, rest) = content.split_at_checked(colon).unwrap_or_default();
-    let lead = name.iter().take_while(|b| !is_name(**b)).count();
-    let trail = name.iter().rev().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).count();
-    if lead + trail != 0 {
-        message.desync.add(Desync::ODD_FIELD);
-        if lead + trail >= name.len() {
-            return;
+    // Nearly every name is plain and ends at its colon.
+    let plain = content.iter().take_while(|b| is_name(**b)).count();
+    let (name, colon) = match content.get(plain) {
+        Some(b':') if plain > 0 => (0..plain, plain),
+        _ => {
+            message.desync.add(Desync::ODD_FIELD);
+            match odd_name(content) {
+                Some(found) => found,
+                None => return,
+            }
         }
-    }
-    let value = rest.get(1..).unwrap_or_default();
-    let skip = value.iter().take_while(|b| is_space(**b)).count();
-    let tail = value.get(skip..).unwrap_or_default().iter().rev().take_while(|b| is_space(**b)).count();
-    let value_start = start + colon + 1 + skip;
-    let value_end = start + content.len() - tail;
-    let name = Span::new(start + lead, start + colon - trail);
-    message.fields.push(Field { name, value: Span::new(value_start, value_end) });
-    let bare = content.get(lead..colon - trail).unwrap_or_default();
+    };
+    let value = trim(content, colon + 1);
+    let bare = content.get(name.clone()).unwrap_or_default();
+    message.fields.push(Field {
+        name: Span::new(start + name.start, start + name.end),
+        value: Span::new(start + value.start, start + value.end),
+    });
     if let Some(which) = known(bare) {
         note_known(message, which);
-    } else if !bare.iter().all(|b| is_name(*b)) {
-        message.desync.add(Desync::ODD_FIELD);
     }
+}
+
+/// Where the name and the colon are in a field that is not `name:value`.
+#[cold]
+fn odd_name(content: &[u8]) -> Option<(Range<usize>, usize)> {
+    let colon = memchr::memchr(b':', content)?;
+    let name = content.get(..colon)?;
+    let lead = name.iter().take_while(|b| !is_name(**b)).count();
+    let trail = name.iter().rev().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).count();
+    (lead + trail < colon).then_some((lead..colon - trail, colon))
+}
+
+/// The range of `content` from `from` on, without white space at both ends.
+#[inline]
+fn trim(content: &[u8], from: usize) -> Range<usize> {
+    let (mut start, mut end) = (from, content.len());
+    while start < end && content.get(start).is_some_and(|b| is_space(*b)) {
+        start += 1;
+    }
+    while start < end && content.get(end - 1).is_some_and(|b| is_space(*b)) {
+        end -= 1;
+    }
+    start..end
 }
 
 #[inline]
@@ -219,15 +232,13 @@ fn note_known(message: &mut Message, which: Known) {
     if let Some(slot) = message.known.get_mut(which as usize) {
         if *slot == 0 {
             *slot = count;
-        } else if which == Known::Host {
+            return;
+        }
+        message.repeated |= 1 << which as u32;
+        if which == Known::Host {
             message.desync.add(Desync::HOST);
         }
     }
-}
-
-#[inline]
-const fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c)
 }
 
 /// Looks a field name up among the known ones: by length first, so that most names cost one comparison.
@@ -249,10 +260,26 @@ fn known(name: &[u8]) -> Option<Known> {
         (14, b'c') => (Known::ContentLength, "content-length"),
         (16, b'c') => (Known::ContentEncoding, "content-encoding"),
         (17, b't') => (Known::TransferEncoding, "transfer-encoding"),
+        (19, b'c') => (Known::ContentDisposition, "content-disposition"),
         (19, b'p') => (Known::ProxyAuthorization, "proxy-authorization"),
         _ => return None,
     };
-    name.eq_ignore_ascii_case(spelled.as_bytes()).then_some(which)
+    same_name(name, spelled.as_bytes()).then_some(which)
+}
+
+/// Whether `name`, which consists of name bytes, is `lower` in any case. Both have the same length. Two
+/// overlapping words of eight bytes cover most names; setting bit 5 makes letters small and maps no other
+/// name byte to a letter or a hyphen.
+#[inline]
+fn same_name(name: &[u8], lower: &[u8]) -> bool {
+    const SMALL: u64 = 0x2020_2020_2020_2020;
+    let word = |bytes: Option<&[u8; 8]>| bytes.map(|b| u64::from_le_bytes(*b) | SMALL);
+    match (word(name.first_chunk()), word(name.last_chunk())) {
+        (Some(first), Some(last)) if name.len() <= 16 => {
+            Some(first) == word(lower.first_chunk()) && Some(last) == word(lower.last_chunk())
+        }
+        _ => name.eq_ignore_ascii_case(lower),
+    }
 }
 
 fn start_line(content: &[u8], kind: Kind, message: &mut Message) -> bool {
@@ -291,12 +318,6 @@ fn version_of(bytes: &[u8]) -> Option<Version> {
         }
         _ => None,
     }
-}
-
-/// A byte of an RFC 9110 token.
-#[inline]
-pub const fn is_token(byte: u8) -> bool {
-    matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' | b'|' | b'~')
 }
 
 /// RFC 9112 section 3. A line without a version is HTTP/0.9; it needs a target, and a method of at least

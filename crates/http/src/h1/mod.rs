@@ -1,4 +1,5 @@
 //! HTTP/1.x and HTTP/0.9.
+pub(crate) mod bytes;
 pub(crate) mod chunked;
 pub mod conn;
 pub(crate) mod framing;
