@@ -23,7 +23,12 @@ macro_rules! targets {
 targets! {
     frame in "../../fuzz/fuzz_targets/frame.rs",
     decap in "../../fuzz/fuzz_targets/decap.rs",
+    defrag in "../../fuzz/fuzz_targets/defrag.rs",
+    reassembly in "../../fuzz/fuzz_targets/reassembly.rs",
+    http1 in "../../fuzz/fuzz_targets/http1.rs",
+    body in "../../fuzz/fuzz_targets/body.rs",
     capture_file in "../../fuzz/fuzz_targets/capture_file.rs",
+    whole_capture in "../../fuzz/fuzz_targets/whole_capture.rs",
 }
 
 /// The macro of libfuzzer-sys, for targets that take bytes. It stands below the targets, so that they

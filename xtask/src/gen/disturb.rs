@@ -4,6 +4,7 @@ use std::{collections::VecDeque, io};
 
 /// With which probability a packet suffers.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[group(skip)]
 pub(crate) struct Disturbance {
     /// Lose packets with this probability
     #[arg(long = "drop", value_name = "P", default_value_t = 0.0)]

@@ -30,6 +30,7 @@ const SERVICES: [&str; 4] = ["api", "shop", "users", "orders"];
 
 /// What traffic to make.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 pub(crate) struct Traffic {
     /// Requests, each with its response
     #[arg(long, default_value_t = 10_000)]
@@ -125,7 +126,7 @@ pub(crate) fn write(traffic: &Traffic, pcap: &Path, truth: &Path) -> Result<Summ
     generate(traffic, create(pcap)?, create(truth)?)
 }
 
-/// As [`write`], to any writers.
+/// As [`write()`], to any writers.
 ///
 /// # Errors
 /// Those of the writers, or when the options contradict each other.
