@@ -139,13 +139,7 @@ impl<H: Handler> Work<'_, H> {
             }
         }
         // Making room may have moved the stream on.
-        let next = self.flow.halves.of(side).next;
-        let old = next.saturating_sub(p.offset).min(p.bytes.len() as u64);
-        if old > 0 {
-            self.count_duplicate(side, old);
-            p.bytes = p.bytes.get(old as usize..).unwrap_or_default();
-            p.offset = p.offset.wrapping_add(old);
-        }
+        self.skip_old(side, &mut p);
         if !self.pool.has(need) && !p.bytes.is_empty() {
             return self.bypass(side, p);
         }
@@ -160,8 +154,7 @@ impl<H: Handler> Work<'_, H> {
         }
         self.stats.out_of_order += u64::from(done.held > 0);
         self.stats.held_bytes += done.held;
-        self.stats.page_bytes = (self.pool.used() * PAGE) as u64;
-        self.stats.page_bytes_peak = self.stats.page_bytes_peak.max(self.stats.page_bytes);
+        self.count_pages();
         if done.refused > 0 {
             self.stats.dropped.over_budget += done.refused;
             self.flow.rare(side).dropped_bytes += done.refused;
@@ -180,15 +173,51 @@ impl<H: Handler> Work<'_, H> {
         }
     }
 
+    /// Cuts off what the stream has passed meanwhile: all of it, when the stream has ended.
+    fn skip_old(&mut self, side: Side, p: &mut Placed<'_>) {
+        if self.flow.halves.of(side).bits.has(Bits::ENDED) {
+            let len = p.bytes.len() as u64;
+            self.stats.dropped.after_fin += len;
+            self.flow.rare(side).dropped_bytes += len;
+            (p.bytes, p.cut, p.fin) = (&[], 0, false);
+            return;
+        }
+        let next = self.flow.halves.of(side).next;
+        let back = next.saturating_sub(p.offset);
+        if back == 0 {
+            return;
+        }
+        let old = back.min(p.bytes.len() as u64);
+        if old > 0 {
+            self.count_duplicate(side, old);
+        }
+        p.bytes = p.bytes.get(old as usize..).unwrap_or_default();
+        p.cut = p.cut.saturating_sub((back - old).min(u64::from(u32::MAX)) as u32);
+        p.offset = next;
+    }
+
     /// No page is to be had (other flows hold them all): gives up what is before the piece, and delivers it.
-    fn bypass(&mut self, side: Side, p: Placed<'_>) {
-        if self.flow.halves.of(side).bits.has(Bits::START_OPEN) {
-            let first = self.flow.rims.of_mut(side);
-            first.first = first.first.min(p.offset);
-            self.begin(side);
+    fn bypass(&mut self, side: Side, mut p: Placed<'_>) {
+        let half = self.flow.halves.of_mut(side);
+        if half.bits.has(Bits::START_OPEN) {
+            let first = self.pending.as_ref().and_then(|r| r.front(side)).map_or(p.offset, |f| f.offset);
+            half.bits.set(Bits::START_OPEN, false);
+            half.next = first.min(p.offset);
+            self.flow.rims.of_mut(side).first = half.next;
+        }
+        // What is held before it goes first.
+        while let Some(front) = self.front(side).filter(|f| f.offset < p.offset) {
+            let hole = front.offset.saturating_sub(self.flow.halves.of(side).next);
+            if hole > 0 {
+                self.gap(side, hole, GapReason::Budget, p.from.ts);
+            }
+            self.release_front(side);
+        }
+        if self.flow.mode == Mode::Deliver {
+            self.skip_old(side, &mut p);
         }
         let hole = p.offset.saturating_sub(self.flow.halves.of(side).next);
-        if hole > 0 {
+        if hole > 0 && self.flow.mode == Mode::Deliver && !p.bytes.is_empty() {
             self.gap(side, hole, GapReason::Budget, p.from.ts);
         }
         if self.flow.mode == Mode::Ignore {
@@ -309,7 +338,7 @@ impl<H: Handler> Work<'_, H> {
                 } else {
                     self.pool.release(page);
                 }
-                self.stats.page_bytes = (self.pool.used() * PAGE) as u64;
+                self.count_pages();
             }
             Kind::Missing => {
                 let len = u64::from(piece.len) - old;
@@ -361,7 +390,7 @@ impl<H: Handler> Work<'_, H> {
             let len = u64::from(piece.len);
             self.pool.release(page);
             self.stats.held_bytes = self.stats.held_bytes.saturating_sub(len);
-            self.stats.page_bytes = (self.pool.used() * PAGE) as u64;
+            self.count_pages();
             self.count_opaque(side, len);
         }
     }
@@ -375,8 +404,14 @@ impl<H: Handler> Work<'_, H> {
                 self.stats.held_bytes = self.stats.held_bytes.saturating_sub(len);
                 self.stats.dropped.after_fin += len;
                 self.flow.rare(side).dropped_bytes += len;
+                self.count_pages();
             }
         }
+    }
+
+    fn count_pages(&mut self) {
+        self.stats.page_bytes = (self.pool.used() * PAGE) as u64;
+        self.stats.page_bytes_peak = self.stats.page_bytes_peak.max(self.stats.page_bytes);
     }
 
     pub(crate) fn count_opaque(&mut self, side: Side, len: u64) {
@@ -401,6 +436,12 @@ impl<H: Handler> Work<'_, H> {
             return;
         }
         half.bits.set(Bits::ENDED, true);
+        let fin = half.next;
+        self.flow.rims.of_mut(side).fin = fin;
+        // Whatever is still held overlaps the end.
+        self.drop_behind(side, 0);
+        // What the consumer was told of a direction, it was told for good.
+        self.flow.facts.set(Facts::ORIENTED);
         if self.flow.mode == Mode::Deliver {
             let dir = self.flow.dir(side);
             self.handler.end(self.flow, self.state, dir, ts);
@@ -438,8 +479,12 @@ impl<H: Handler> Work<'_, H> {
             front if half.bits.has(Bits::START_OPEN) => {
                 let first = self.flow.rims.of(side).first;
                 // One byte less is the number that a keep-alive probe repeats.
-                Some(front.map_or(first, |p| if p.offset <= first + 1 { p.offset } else { first }))
+                let known = |p: Piece| {
+                    if p.offset == first.saturating_add(1) { p.offset } else { first.min(p.offset) }
+                };
+                Some(front.map_or(first, known))
             }
+            _ if half.bits.has(Bits::ENDED) => None,
             Some(piece) => (piece.offset > half.next).then_some(piece.offset),
             None if self.flow.is_waived(side) => None,
             None => {
@@ -561,7 +606,8 @@ impl<H: Handler> Work<'_, H> {
             return self.give_up(side, end, reason);
         }
         // Nothing is missing and still something waits: let it go rather than wait for ever.
-        let waiting = sides.into_iter().find(|s| self.front(*s).is_some());
+        let reached = |s: Side| self.front(s).is_some_and(|p| p.offset <= self.flow.halves.of(s).next);
+        let waiting = sides.into_iter().find(|s| reached(*s));
         waiting.inspect(|s| self.release_front(*s)).is_some()
     }
 }

@@ -166,8 +166,8 @@ impl<H: Handler> Work<'_, H> {
             }
             self.flow.halves.of_mut(side).bits.set(Bits::SYN, true);
         }
-        let has_data = self.flow.halves.low.delivered != 0 || self.flow.halves.high.delivered != 0;
-        if !self.flow.facts.has(Facts::HANDSHAKE) && !has_data {
+        // Roles that the consumer was told of stay.
+        if !self.flow.facts.has(Facts::ORIENTED) {
             let orig = if seg.flags.ack() { side.other() } else { side };
             if self.flow.orig != orig {
                 self.flow.flip();
@@ -352,7 +352,7 @@ impl<H: Handler> Work<'_, H> {
             let ahead = (end as u32).wrapping_sub(rim.counted as u32);
             end = rim.counted.wrapping_add(u64::from(ahead));
             me.last = end;
-            if delta < 0 {
+            if delta < 0 && rim.fin == u64::MAX {
                 rim.fin = end.saturating_sub(1);
             }
         } else if me.life.now == Endpoint::Reset {
@@ -391,8 +391,10 @@ impl<H: Handler> Work<'_, H> {
         }
         let seq = seg.seq.wrapping_add(u32::from(flags.syn()));
         if half.distance(seq) > PLAUSIBLE {
-            if flags.fin() {
-                self.flow.rims.of_mut(side).fin = half.last.saturating_sub(1);
+            let fin = half.last.saturating_sub(1);
+            let rim = self.flow.rims.of_mut(side);
+            if flags.fin() && rim.fin == u64::MAX {
+                rim.fin = fin;
             }
             self.stats.dropped.implausible += len;
             if len > 0 {
@@ -439,7 +441,7 @@ impl<H: Handler> Work<'_, H> {
 
     /// Cuts off what the stream is past already and what is behind its FIN. `None` when nothing is left.
     fn trim<'p>(&mut self, side: Side, seq: u32, seg: &Segment<'p>, from: Arrival) -> Option<Placed<'p>> {
-        let half = self.flow.halves.of(side);
+        let half = *self.flow.halves.of(side);
         let rim = *self.flow.rims.of(side);
         let mut p =
             Placed { offset: half.next, bytes: seg.payload, cut: seg.truncated, fin: seg.flags.fin(), from };
@@ -479,7 +481,7 @@ impl<H: Handler> Work<'_, H> {
             p.cut = p.cut.min((room - keep).min(u64::from(u32::MAX)) as u32);
             p.bytes = p.bytes.get(..keep as usize).unwrap_or_default();
             p.fin = false;
-        } else if p.fin {
+        } else if p.fin && !half.bits.has(Bits::ENDED) {
             self.flow.rims.of_mut(side).fin = end;
             self.drop_behind(side, end);
         }

@@ -178,3 +178,13 @@ fn the_clock_may_step_back() {
         &[">0 AAA", ">3 gap 3 acked", ">6 CCC", ">9 DDD"],
     );
 }
+
+#[test]
+fn a_start_that_has_no_room_to_wait() {
+    // No page is free: the stream begins where it must, and every byte has its place.
+    let config = Config { ooo_bytes_total: 2048, ..Config::default() };
+    let packets = [c("", 1, 1, "").cut(15), c("", 0, 0, "abcde"), c("FA", 0x1_0000, 0, "y")];
+    let r = run_with(config, Recorder::default(), &packets);
+    let expected = [">m65535 abcde", ">m65540 gap 11 cut", ">m65551 gap 65520 budget", ">m131071 y", ">end"];
+    assert_eq!(r.log[..5], expected);
+}

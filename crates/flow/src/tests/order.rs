@@ -200,3 +200,15 @@ fn ignoring_lets_go_of_what_is_held() {
     assert_eq!(r.log, [">0 one", "close EndOfInput"]);
     assert_eq!(r.closed[0].orig.opaque, 9);
 }
+
+#[test]
+fn two_ends_of_one_stream() {
+    let r = run(&[
+        s("FPA", 0x1_b9b9, 0xb9b9 + (1 << 29), &"x".repeat(370)),
+        s("F", 0x1_b9b9, 0, "").at(1103),
+        s("FPA", 0xa0a + u32::MAX / 2, 0x9797 + 65536, &"x".repeat(100)).at(1061),
+        s("FPA", 0xb9 + (1 << 29), 0x4100 + (1 << 29), &"x".repeat(976)).cut(15).at(1103),
+    ]);
+    assert_eq!(r.log.len(), 3, "{:?}", r.log);
+    assert_eq!((r.closed[0].resp.delivered, r.closed[0].resp.dropped_bytes), (370, 1076));
+}
