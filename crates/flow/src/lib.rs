@@ -9,6 +9,7 @@ pub mod defrag;
 mod flow;
 pub mod handler;
 mod history;
+mod hole;
 mod key;
 pub mod order;
 mod pair;
