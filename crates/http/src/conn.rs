@@ -113,6 +113,14 @@ impl Conn {
         self.http
     }
 
+    /// Reads what the next bytes will need, ahead of time; see [`harken_flow::Handler::warm`].
+    #[inline]
+    pub fn warm(&self) {
+        if let Mode::Http(h1) = &self.mode {
+            h1.warm();
+        }
+    }
+
     /// What the connection speaks now, when that is not HTTP/1.
     pub const fn opaque(&self) -> Option<&Protocol> {
         match &self.mode {
@@ -165,7 +173,7 @@ impl Conn {
         let look = if probe.other.contains(&true) {
             later_look(bytes, chunk.dir)
         } else {
-            probe::look(bytes, http_port)
+            probe::look(bytes, http_port && !self.midstream)
         };
         let look = match look {
             // Only the role that a direction has can speak in it.
@@ -180,6 +188,7 @@ impl Conn {
                 }
                 _ => Look::Tls,
             },
+            Look::NeedMore if self.midstream && !probe::is_worth_waiting(bytes) => Look::Other,
             look => look,
         };
         match look {
@@ -268,7 +277,10 @@ impl Conn {
             let chunk = Chunk { dir, offset: held.offset, bytes: &held.bytes, ack: held.ack, ts: held.ts };
             turn = h1.data(cx, &chunk);
         }
-        if turn == Turn::Http {
+        if turn != Turn::Http {
+            let held = sides.get(chunk.dir as usize).and_then(Option::as_ref).map(|held| held.bytes.len());
+            cx.stats.skipped += held.unwrap_or(chunk.bytes.len()) as u64;
+        } else {
             turn = match sides.get_mut(chunk.dir as usize).and_then(Option::take) {
                 Some(held) => {
                     let whole = Chunk { offset: held.offset, bytes: &held.bytes, ack: held.ack, ..*chunk };

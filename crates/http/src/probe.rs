@@ -180,6 +180,22 @@ fn version_word(line: &[u8]) -> Option<bool> {
     (named && numbered).then_some(false)
 }
 
+/// Whether it is worth to wait for more of bytes that are too few to tell ([`Look::NeedMore`]) on a connection
+/// whose start was not seen: they may be from the middle of anything, so only what begins like a message of a
+/// known kind is held.
+pub fn is_worth_waiting(bytes: &[u8]) -> bool {
+    let bytes = bytes.trim_ascii_start();
+    let method = bytes.iter().take_while(|b| is_token(**b)).count();
+    let (token, rest) = bytes.split_at_checked(method).unwrap_or_default();
+    let known = if rest.is_empty() {
+        METHODS.iter().any(|m| m.starts_with(token))
+    } else {
+        METHODS.contains(&token) || rest.starts_with(b"/") && token.eq_ignore_ascii_case(b"HTTP")
+    };
+    let status = b"HTTP".get(..bytes.len()).is_some_and(|start| start.eq_ignore_ascii_case(bytes));
+    known || status || bytes.first() == Some(&0x16) || PREFACE.starts_with(bytes)
+}
+
 /// Whether `bytes` begin with what is beyond doubt a request line, `METHOD SP target SP HTTP/d.d EOL`: the
 /// test for going on behind a gap.
 pub fn is_request_start(bytes: &[u8]) -> bool {

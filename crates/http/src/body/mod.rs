@@ -30,7 +30,7 @@ impl Default for BodyLimits {
 /// Bytes looked at to tell a media type.
 const SNIFF: usize = 64;
 
-/// Takes the next bytes of a body, without transfer coding.
+/// Takes the next bytes of a body, without transfer coding; [`finish`] ends it.
 #[inline]
 pub fn push(
     message: &mut Message,
@@ -55,11 +55,9 @@ pub fn push(
 #[inline]
 fn clear(message: &mut Message, limits: &BodyLimits, bytes: &[u8]) {
     let body = &mut message.body;
-    if body.decoded_len == 0 {
-        body.sniffed = mime::sniff(bytes.get(..SNIFF).unwrap_or(bytes));
-    }
     body.decoded_len += bytes.len() as u64;
-    let room = limits.keep.saturating_sub(body.kept.len());
+    // The media type is told from the first bytes, however they come: `finish` takes off what is too much.
+    let room = limits.keep.max(SNIFF).saturating_sub(body.kept.len());
     if room > 0 {
         body.kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
@@ -88,6 +86,16 @@ fn coded(message: &mut Message, decoder: &mut Option<Box<Decoder>>, limits: &Bod
     });
     if outcome.is_err() {
         message.body.decode_failed = true;
+    }
+}
+
+/// The body is over: tells its media type from what was kept.
+#[inline]
+pub fn finish(message: &mut Message, limits: &BodyLimits) {
+    let body = &mut message.body;
+    if !body.kept.is_empty() {
+        body.sniffed = mime::sniff(body.kept.get(..SNIFF).unwrap_or(&body.kept));
+        body.kept.truncate(limits.keep);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::conn::Protocol;
 use crate::message::{Coding, Completeness, Framing, Known, Message};
 use harken_flow::{Chunk, Dir, Gap};
 use harken_wire::Timestamp;
+use std::hint::black_box;
 
 /// What the connection is after the bytes were read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,6 +55,12 @@ impl H1 {
         }
     }
 
+    /// Reads the parts that the next bytes will need.
+    #[inline]
+    pub(crate) fn warm(&self) {
+        black_box((self.request.position, self.response.position, self.slots.is_synced()));
+    }
+
     fn side(&mut self, dir: Dir) -> &mut Side {
         match dir {
             Dir::Orig => &mut self.request,
@@ -92,7 +99,9 @@ impl H1 {
             }
         }
         cx.stats.skipped += (chunk.bytes.len() - at) as u64;
-        cx.stats.parsed += (chunk.bytes.len() as u64).saturating_sub(cx.stats.skipped - skipped_before);
+        // Bytes of earlier chunks can be among the skipped ones: they were counted as parsed then.
+        let skipped = cx.stats.skipped - skipped_before;
+        cx.stats.parsed = (cx.stats.parsed + chunk.bytes.len() as u64).saturating_sub(skipped);
         std::mem::replace(&mut self.turn, Turn::Http)
     }
 

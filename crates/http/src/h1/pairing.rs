@@ -73,6 +73,12 @@ impl Slots {
         Self { slots: VecDeque::new(), depth, synced, midstream, paired: false, response_gap_end: 0 }
     }
 
+    /// Whether the order alone tells the pairs.
+    #[inline]
+    pub(super) const fn is_synced(&self) -> bool {
+        self.synced
+    }
+
     fn slot(&mut self, state: State, pairing: Pairing) -> Slot {
         let depth = if matches!(state, State::Lost { .. }) {
             0

@@ -148,7 +148,6 @@ impl Side {
             }
             HeadStep::NotHttp => {
                 cx.give_back(message);
-                cx.stats.parsed = cx.stats.parsed.saturating_sub(before as u64);
                 cx.stats.skipped += before as u64;
                 self.partial.clear();
                 (0, Found::Violation)
@@ -357,7 +356,9 @@ impl Side {
             cx.decoders = cx.decoders.saturating_sub(1);
         }
         self.phase = next;
-        self.message.take()
+        let mut message = self.message.take()?;
+        body::finish(&mut message, &cx.limits.body);
+        Some(message)
     }
 
     /// The direction is over: whether a message was still being read, which is then complete as far as it can
