@@ -3,6 +3,7 @@
 mod bench;
 mod deny;
 mod fuzz;
+mod golden;
 mod r#gen;
 mod loss;
 mod sh;
@@ -26,6 +27,8 @@ enum Task {
     Fuzz(fuzz::FuzzArgs),
     /// Make captures: traffic for benchmarks, and the golden captures
     Gen(r#gen::GenArgs),
+    /// Compare the logs beside the golden captures with what the program writes, or write them
+    Golden(golden::GoldenArgs),
     /// Measure processor time and memory
     Bench(bench::BenchArgs),
     /// Tell what is left of the transactions when packets are lost or reordered
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Task::Manual => tidy::manual::write(),
         Task::Deny => deny::run(),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Golden(args) => golden::run(&args),
         Task::Gen(args) => r#gen::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Loss(args) => loss::run(&args),

@@ -57,7 +57,8 @@ fn reorder(frames: &[Frame], seed: u64) -> Vec<Frame> {
         keys.push((burst, i as u64 + random.below(8), i));
     }
     keys.sort_unstable();
-    let moved = keys.iter().zip(frames).map(|((_, _, from), at)| Frame { ts: at.ts, ..frames[*from].clone() });
+    let moved =
+        keys.iter().zip(frames).map(|((_, _, from), at)| Frame { ts: at.ts, ..frames[*from].clone() });
     moved.collect()
 }
 
@@ -81,7 +82,9 @@ fn duplicated() {
             let mut frames = plain(&pieces);
             for (i, piece) in pieces.iter().enumerate().rev() {
                 // No later than a second path of the mirror would show it.
-                let late = (i..=i + distance).rev().find(|j| pieces.get(*j).is_some_and(|p| p.ts < piece.ts + 2 * MS));
+                let late = (i..=i + distance)
+                    .rev()
+                    .find(|j| pieces.get(*j).is_some_and(|p| p.ts < piece.ts + 2 * MS));
                 let at = late.unwrap_or(i);
                 frames.insert(at + 1, Frame { ts: pieces[at].ts, ..elsewhere(piece) });
             }
@@ -124,8 +127,12 @@ fn honest(what: &str, expected: &[Record], found: &[Record]) {
     let lines: BTreeSet<_> = expected.iter().map(|r| (&r.line, &r.request, &r.response)).collect();
     let first = |side: &Option<String>| side.as_ref().map(|s| s.split('\r').next().unwrap().to_owned());
     let start = |r: &Record| {
-        let request = first(&r.request).map(|s| s.rsplit_once(" HTTP/").map_or(s.clone(), |(s, _)| s.to_owned()));
-        let status = r.response.as_ref().map(|s| s.split(" HTTP/").nth(1).unwrap_or(s).chars().take(7).collect::<String>());
+        let request =
+            first(&r.request).map(|s| s.rsplit_once(" HTTP/").map_or(s.clone(), |(s, _)| s.to_owned()));
+        let status = r
+            .response
+            .as_ref()
+            .map(|s| s.split(" HTTP/").nth(1).unwrap_or(s).chars().take(7).collect::<String>());
         (request, status)
     };
     let pairs: BTreeSet<_> = expected.iter().map(start).collect();

@@ -218,6 +218,7 @@ impl Analyzer {
     }
 
     pub(crate) fn opaque(&mut self, conn: &mut Conn, protocol: Protocol) {
+        self.stats.skipped += conn.held();
         if let Some(count) = self.stats.opaque.get_mut(protocol.index()) {
             *count += 1;
         }

@@ -247,15 +247,20 @@ impl Conn {
         Verdict::Continue
     }
 
+    /// Bytes that were held to see what they become.
+    pub(crate) fn held(&self) -> u64 {
+        let Mode::Probe(probe) = &self.mode else { return 0 };
+        probe.sides.iter().flatten().map(|held| held.bytes.len() as u64).sum()
+    }
+
     fn give_up(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, protocol: Protocol) -> Verdict {
-        if let Mode::Probe(probe) = &self.mode {
-            let held = probe.sides.iter().enumerate().filter_map(|(i, held)| {
-                let own = if i == chunk.dir as usize { chunk.bytes.len() } else { 0 };
-                held.as_ref().map(|h| h.bytes.len() - own)
-            });
-            cx.stats.skipped += held.sum::<usize>() as u64;
+        let among_held = match &self.mode {
+            Mode::Probe(probe) => probe.sides.get(chunk.dir as usize).is_some_and(Option::is_some),
+            _ => false,
+        };
+        if !among_held {
+            cx.stats.skipped += chunk.bytes.len() as u64;
         }
-        cx.stats.skipped += chunk.bytes.len() as u64;
         cx.opaque(self, protocol);
         Verdict::Ignore
     }

@@ -1,9 +1,8 @@
 //! Content codings, RFC 9110 section 8.4.1, decoded as the bytes arrive.
 use crate::message::Coding;
-use brotli_decompressor::DecompressorWriter;
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 use flate2::{Decompress, FlushDecompress, Status};
 use ruzstd::decoding::FrameDecoder;
-use std::io::Write;
 
 /// Why decoding stopped for good.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,11 +23,14 @@ enum State {
     /// gzip or deflate before its first two bytes: they tell which of the three forms it is.
     Undecided(Option<u8>),
     Inflate(Decompress),
-    Brotli(Box<DecompressorWriter<Vec<u8>>>),
+    Brotli(Box<Brotli>),
     Zstd(Box<ZstdState>),
     /// The coded stream has ended; what follows is ignored, as by Zeek.
     Ended,
 }
+
+/// The large-window extension is not allowed on the web (RFC 7932), so that a window is at most 16 MiB.
+type Brotli = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
 
 struct ZstdState {
     decoder: FrameDecoder,
@@ -55,7 +57,11 @@ impl Decoder {
     pub fn new(coding: Coding) -> Option<Self> {
         let state = match coding {
             Coding::Gzip | Coding::Deflate => State::Undecided(None),
-            Coding::Brotli => State::Brotli(Box::new(DecompressorWriter::new(Vec::new(), STEP))),
+            Coding::Brotli => State::Brotli(Box::new(Brotli::new_strict(
+                StandardAlloc::default(),
+                StandardAlloc::default(),
+                StandardAlloc::default(),
+            ))),
             Coding::Zstd => State::Zstd(Box::new(ZstdState {
                 decoder: FrameDecoder::new(),
                 input: Vec::new(),
@@ -96,7 +102,10 @@ impl Decoder {
                 self.out.resize(STEP, 0);
                 inflate_step(inflate, bytes, &mut self.out, sink)?
             }
-            State::Brotli(brotli) => brotli_step(brotli, bytes, sink)?,
+            State::Brotli(brotli) => {
+                self.out.resize(STEP, 0);
+                brotli_step(brotli, bytes, &mut self.out, sink)?
+            }
             State::Zstd(zstd) => {
                 self.out.resize(STEP, 0);
                 zstd.step(bytes, &mut self.out, sink)?
@@ -145,23 +154,35 @@ fn inflate_step(
 }
 
 fn brotli_step(
-    brotli: &mut DecompressorWriter<Vec<u8>>,
+    brotli: &mut Brotli,
     bytes: &[u8],
+    out: &mut [u8],
     sink: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<bool, Stopped> {
-    // Small steps bound how much a bomb can put into the buffer between two looks at the limit.
-    for piece in bytes.chunks(512) {
-        let result = brotli.write_all(piece);
-        let out = brotli.get_mut();
-        if !out.is_empty() && !sink(out) {
+    let (mut left, mut at, mut total) = (bytes.len(), 0, 0);
+    loop {
+        let (mut room, mut written) = (out.len(), 0);
+        let result = BrotliDecompressStream(
+            &mut left,
+            &mut at,
+            bytes,
+            &mut room,
+            &mut written,
+            out,
+            &mut total,
+            brotli,
+        );
+        if written > 0 && !sink(out.get(..written).unwrap_or_default()) {
             return Err(Stopped::Limit);
         }
-        out.clear();
-        if result.is_err() {
-            return Err(Stopped::Invalid);
+        match result {
+            BrotliResult::ResultSuccess => return Ok(true),
+            BrotliResult::ResultFailure => return Err(Stopped::Invalid),
+            // What fills the space exactly may have more behind it.
+            BrotliResult::NeedsMoreInput if room > 0 => return Ok(false),
+            BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => {}
         }
     }
-    Ok(false)
 }
 
 impl ZstdState {

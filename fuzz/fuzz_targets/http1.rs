@@ -1,0 +1,86 @@
+//! Two directions of a connection, cut into chunks and gaps: nothing panics, every byte that was fed is either
+//! read or passed over, a transaction has something in it, and a body is not longer than what was fed.
+//!
+//! A byte 0xff begins a step and the byte behind it says which; what follows up to the next 0xff is its data.
+//! Bytes without any step are one chunk, so that payloads of segments are good seeds.
+#![no_main]
+use harken_flow::{Chunk, Dir, Gap, GapReason, Verdict};
+use harken_http::{Analyzer, Exchange, Limits, probe};
+use harken_wire::Timestamp;
+use libfuzzer_sys::fuzz_target;
+
+fn limits() -> Limits {
+    let mut limits = Limits { pending: 8, decoders: 2, ..Limits::default() };
+    (limits.head.bytes, limits.head.fields) = (2048, 16);
+    (limits.body.keep, limits.body.decoded) = (256, 1 << 20);
+    limits
+}
+
+fn judge(exchange: &Exchange, limits: &Limits, fed: u64) {
+    assert!(exchange.depth > 0);
+    assert!(exchange.request.is_some() || exchange.response.is_some() || exchange.informational.is_some());
+    for message in [&exchange.request, &exchange.response].into_iter().flatten() {
+        assert!(message.body.wire_len <= fed && message.body.kept.len() <= limits.body.keep);
+        assert!(message.fields.len() <= limits.head.fields);
+        assert!(message.trailers_at <= message.fields.len());
+        assert_eq!(message.headers().count() + message.trailers().count(), message.fields.len());
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let limits = limits();
+    let mut analyzer = Analyzer::new(limits);
+    let midstream = data.first() == Some(&0xfe);
+    let mut conn = analyzer.open(if data.len() % 2 == 0 { 80 } else { 40_000 }, midstream);
+    let (mut fed, mut at, mut clock, mut ended) = (0u64, [0u64; 2], 1u64, [false; 2]);
+    for (number, step) in data.split(|b| *b == 0xff).enumerate() {
+        let plain = if probe::is_response_start(step) { 1 } else { 0 };
+        let (kind, bytes) = match (number, step) {
+            (0, bytes) => (plain, bytes),
+            (_, [kind, bytes @ ..]) => (*kind, bytes),
+            (_, []) => continue,
+        };
+        clock += 1;
+        let (dir, ts) = (if kind & 1 == 0 { Dir::Orig } else { Dir::Resp }, Timestamp(clock));
+        let (offset, other) = (at[dir as usize], at[dir.other() as usize]);
+        if ended[dir as usize] {
+            continue;
+        }
+        let verdict = match (kind >> 1 & 7, bytes) {
+            (1, [high, low, ..]) => {
+                let len = u64::from(u16::from_be_bytes([*high, *low])) + 1;
+                at[dir as usize] += len;
+                let gap = Gap { dir, offset, len, reason: GapReason::Acknowledged, ts };
+                analyzer.gap(&mut conn, &gap)
+            }
+            (2, _) => {
+                ended[dir as usize] = true;
+                analyzer.end(&mut conn, dir, ts);
+                Verdict::Continue
+            }
+            (_, []) => continue,
+            (lag, bytes) => {
+                at[dir as usize] += bytes.len() as u64;
+                fed += bytes.len() as u64;
+                let ack = if lag == 3 { other / 2 } else { other };
+                analyzer.data(&mut conn, &Chunk { dir, offset, bytes, ack, ts })
+            }
+        };
+        while let Some(exchange) = analyzer.take() {
+            judge(&exchange, &limits, fed);
+            analyzer.recycle(exchange);
+        }
+        while analyzer.take_weird().is_some() {}
+        if verdict == Verdict::Ignore {
+            assert!(conn.opaque().is_some());
+            break;
+        }
+    }
+    analyzer.close(&mut conn, Timestamp(clock));
+    while let Some(exchange) = analyzer.take() {
+        judge(&exchange, &limits, fed);
+    }
+    let stats = analyzer.stats();
+    assert_eq!(stats.parsed + stats.skipped, fed, "{stats:?}");
+    assert_eq!(stats.exchanges, stats.pairings.iter().sum::<u64>());
+});
