@@ -96,6 +96,8 @@ const MAX_PASSED: u64 = 4096;
 /// whose start was not seen. Only what is beyond doubt counts.
 fn later_look(bytes: &[u8], dir: Dir) -> Look {
     match dir {
+        // A server may speak first in HTTP/2, before the client's preface.
+        Dir::Orig if bytes.starts_with(b"PRI * HTTP/2.0\r\n") => Look::Http2,
         Dir::Orig if probe::is_request_start(bytes) => Look::Request,
         Dir::Resp if probe::is_response_start(bytes) => Look::Response,
         _ if matches!(bytes, [0x16 | 0x17, 0x03, 0..=4, ..]) => Look::Tls,

@@ -56,6 +56,8 @@ pub(super) struct Side {
     pub(super) position: u64,
     partial: Vec<u8>,
     start: Start,
+    /// Where a start line was found to be none after all: it is not tried again.
+    refused: Option<u64>,
     decoder: Option<Box<Decoder>>,
 }
 
@@ -68,6 +70,7 @@ impl Side {
             position: 0,
             partial: Vec::new(),
             start: Start { offset: 0, ack: 0, ts: Timestamp(0) },
+            refused: None,
             decoder: None,
         }
     }
@@ -124,6 +127,7 @@ impl Side {
             }
             HeadStep::NotHttp => {
                 cx.give_back(message);
+                self.refused = Some(self.start.offset);
                 (0, Found::Violation)
             }
         }
@@ -290,7 +294,7 @@ impl Side {
             Kind::Response => probe::is_response_start,
         };
         let here = chunk.offset + at as u64;
-        if (at == 0 || resume == Some(here)) && is_start(bytes) {
+        if (at == 0 || resume == Some(here)) && self.refused != Some(here) && is_start(bytes) {
             self.phase = Phase::Idle;
             cx.stats.resynced += 1;
             return (0, Found::Nothing);
