@@ -40,7 +40,7 @@ mod zstd;
 
 pub use error::{Damage, Error, ErrorKind, Reason};
 pub use merge::Merge;
-pub use reader::{Packet, Reader, open};
+pub use reader::{Batch, Packet, Packets, Reader, open};
 pub use writer::{PcapWriter, Precision};
 
 /// The largest record of a capture file that is read, in bytes: the one bound of what a length in a file

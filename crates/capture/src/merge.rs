@@ -1,5 +1,8 @@
 //! Several captures read as one, ordered by time.
-use crate::{Damage, Packet, Reader, reader::Located};
+use crate::{
+    Damage, Packet, Reader,
+    reader::{Batch, Located, Packets},
+};
 use harken_wire::Timestamp;
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -71,6 +74,23 @@ impl Merge {
             },
         };
         Ok(self.readers.get(index).map(|reader| (index, reader.packet(found))))
+    }
+
+    /// The next packets of one reader that are at hand together, at most `max`; none when all have ended.
+    /// Packets of several files are given one by one, since any of them may be the next.
+    ///
+    /// # Errors
+    /// As [`Merge::next_packet`].
+    #[inline]
+    pub fn next_batch<'a>(&'a mut self, batch: &'a mut Batch, max: usize) -> Result<Packets<'a>, Damage> {
+        if self.readers.len() > 1 {
+            let (index, found) = match self.earliest()? {
+                Some(Head { found, reader }) => (reader, Some(found)),
+                None => (0, None),
+            };
+            return Ok(self.readers.get(index).map_or_else(Packets::none, |r| r.lend(found, batch)));
+        }
+        self.readers.first_mut().map_or_else(|| Ok(Packets::none()), |only| only.next_batch(batch, max))
     }
 
     fn earliest(&mut self) -> Result<Option<Head>, Damage> {

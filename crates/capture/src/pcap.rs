@@ -104,6 +104,16 @@ impl Layout {
         }
     }
 
+    /// Whether the next packet is sound and lies in the window already.
+    #[inline]
+    pub(crate) fn is_at_hand(&self, window: &Window) -> bool {
+        let rest = window.rest();
+        rest.first_chunk::<RECORD_HEADER>().is_some_and(|header| {
+            let [_, _, captured, _] = self.fields(header);
+            captured <= self.limit && self.record_header + captured as usize <= rest.len()
+        })
+    }
+
     #[inline]
     fn fields(&self, header: &[u8; RECORD_HEADER]) -> [u32; 4] {
         let (words, _) = header.as_chunks::<4>();

@@ -32,6 +32,39 @@ pub(crate) struct Located {
     pub(crate) wire_len: u32,
 }
 
+/// Packets that are lent together; keep one and use it again.
+#[derive(Default)]
+pub struct Batch(Vec<Located>);
+
+/// Packets of a [`Batch`], lent until the reader moves on.
+pub struct Packets<'a> {
+    /// `None` when there are no packets.
+    reader: Option<&'a Reader>,
+    located: &'a [Located],
+}
+
+impl<'a> Packets<'a> {
+    pub(crate) const fn none() -> Self {
+        Self { reader: None, located: &[] }
+    }
+
+    /// Number of packets; 0 at the end of the capture.
+    pub fn len(&self) -> usize {
+        self.located.len()
+    }
+
+    /// Whether the capture has ended.
+    pub fn is_empty(&self) -> bool {
+        self.located.is_empty()
+    }
+
+    /// The packets, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Packet<'a>> {
+        let reader = self.reader;
+        self.located.iter().filter_map(move |found| Some(reader?.packet(*found)))
+    }
+}
+
 /// Something wrong with a record.
 pub(crate) struct Fault {
     pub(crate) reason: Reason,
@@ -117,6 +150,41 @@ impl Reader {
             Some(found) => Ok(Some(self.packet(found))),
             None => Ok(None),
         }
+    }
+
+    /// The next packets that are at hand without reading more of the file: at least one, at most `max`, none
+    /// at the end.
+    ///
+    /// # Errors
+    /// As [`Reader::next_packet`].
+    #[inline]
+    pub fn next_batch<'a>(&'a mut self, batch: &'a mut Batch, max: usize) -> Result<Packets<'a>, Damage> {
+        batch.0.clear();
+        while batch.0.len() < max && (batch.0.is_empty() || self.is_at_hand()) {
+            match self.locate()? {
+                Some(found) => batch.0.push(found),
+                None => break,
+            }
+        }
+        Ok(Packets { reader: Some(self), located: &batch.0 })
+    }
+
+    /// Whether the next packet can be located without moving the window.
+    #[inline]
+    fn is_at_hand(&self) -> bool {
+        match &self.format {
+            Format::Pcap(layout) => layout.is_at_hand(&self.window),
+            // Blocks that are no packets may lie in between.
+            Format::Pcapng(_) | Format::Closed => false,
+        }
+    }
+
+    /// Lends one packet that [`Reader::locate`] has just found as a batch.
+    #[inline]
+    pub(crate) fn lend<'a>(&'a self, found: Option<Located>, batch: &'a mut Batch) -> Packets<'a> {
+        batch.0.clear();
+        batch.0.extend(found);
+        Packets { reader: Some(self), located: &batch.0 }
     }
 
     /// Finds the next packet without lending it.

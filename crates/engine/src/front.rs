@@ -26,8 +26,24 @@ impl Front {
         Self { decoder: Decoder::new(wire), defragmenter: Defragmenter::new(defrag), unknown_link: 0 }
     }
 
-    /// Decodes one frame of link type `dlt` (the capture file's number) and hands the segment in it, if any,
-    /// to `sink`. Says why when there is none: refused, or kept as a fragment.
+    /// Decodes one frame of link type `dlt` (the capture file's number).
+    ///
+    /// # Errors
+    /// The decoder's refusal, which has been counted; `None` for a link type that is not read.
+    #[inline]
+    pub fn decode<'p>(&mut self, dlt: u32, frame: &'p [u8]) -> Result<Decoded<'p>, Option<Stop>> {
+        let Some(link) = LinkType::from_dlt(dlt) else {
+            self.unknown_link += 1;
+            return Err(None);
+        };
+        self.decoder.decode(link, frame).map_err(Some)
+    }
+
+    /// Decodes one frame and hands the segment in it, if any, to `sink`: [`Front::decode`] and
+    /// [`Front::fragment`] in one.
+    ///
+    /// # Errors
+    /// As [`Front::decode`].
     #[inline]
     pub fn frame(
         &mut self,
@@ -36,24 +52,23 @@ impl Front {
         frame: &[u8],
         sink: &mut impl FnMut(Timestamp, &Segment<'_>),
     ) -> Result<(), Option<Stop>> {
-        let Some(link) = LinkType::from_dlt(dlt) else {
-            self.unknown_link += 1;
-            return Err(None);
-        };
-        match self.decoder.decode(link, frame) {
-            Ok(Decoded::Tcp(segment)) => {
+        match self.decode(dlt, frame)? {
+            Decoded::Tcp(segment) => {
                 sink(ts, &segment);
                 Ok(())
             }
-            Ok(Decoded::Fragment(fragment)) => self.fragment(ts, &fragment, sink),
-            Err(stop) => Err(Some(stop)),
+            Decoded::Fragment(fragment) => self.fragment(ts, &fragment, sink),
         }
     }
 
-    /// Fragments may be nested: those of the outer packet make an inner packet that is a fragment again. The
-    /// decoder's tunnel depth bounds how often.
+    /// Keeps a fragment; hands the segment to `sink` when it completes one. Fragments may be nested: those of
+    /// the outer packet make an inner packet that is a fragment again. The decoder's tunnel depth bounds how
+    /// often.
+    ///
+    /// # Errors
+    /// The decoder's refusal of the completed packet.
     #[cold]
-    fn fragment(
+    pub fn fragment(
         &mut self,
         ts: Timestamp,
         fragment: &Fragment<'_>,

@@ -13,4 +13,4 @@ mod shard;
 pub use front::{Front, FrontStats};
 pub use ledger::Ledger;
 pub use output::{Closed, Output};
-pub use shard::{Config, Shard, shard_of};
+pub use shard::{BATCH, Config, Shard, shard_of};

@@ -1,11 +1,16 @@
 //! Segments to transactions.
 use crate::output::{Closed, Output};
+use arrayvec::ArrayVec;
 use harken_event::zeek::weird::Weird;
 use harken_event::{FlowInfo, Form, Transaction};
-use harken_flow::{Chunk, CloseReason, Dir, Flow, FlowTable, Gap, Handler, TunnelInKey, Verdict};
+use harken_flow::{Chunk, CloseReason, Dir, Flow, FlowTable, Gap, Handler, Place, TunnelInKey, Verdict};
 use harken_http::probe::{self, Look};
 use harken_http::{Analyzer, Conn};
 use harken_wire::{Segment, Timestamp};
+use std::hint::black_box;
+
+/// Segments whose flows are looked up ahead.
+pub const BATCH: usize = 32;
 
 /// Settings of a [`Shard`].
 #[derive(Clone, Debug, Default)]
@@ -64,6 +69,21 @@ impl<O: Output> Shard<O> {
     #[inline]
     pub fn segment(&mut self, ts: Timestamp, segment: &Segment<'_>) {
         self.table.segment(ts, segment, &mut self.core);
+    }
+
+    /// Takes segments that are at hand together, in order. It does what [`Shard::segment`] does for each of
+    /// them; with tens of thousands of flows it is faster, since the flows are looked up ahead.
+    pub fn segments(&mut self, batch: &[(Timestamp, Segment<'_>)]) {
+        for chunk in batch.chunks(BATCH) {
+            let places: ArrayVec<Place, BATCH> =
+                chunk.iter().map(|(_, segment)| self.table.look_up(segment)).collect();
+            for place in &places {
+                self.table.warm(place, &self.core);
+            }
+            for ((ts, segment), place) in chunk.iter().zip(&places) {
+                self.table.segment_at(*ts, segment, place, &mut self.core);
+            }
+        }
     }
 
     /// Time passes without a segment for this shard.
@@ -144,6 +164,14 @@ impl<O: Output> Handler for Core<O> {
             (Look::Tls, [0x16, _, _, _, _, 2, ..]) => Some(Dir::Resp),
             _ => None,
         }
+    }
+
+    #[inline]
+    fn warm(&self, state: &State) {
+        if let Some(conn) = &state.conn {
+            conn.warm();
+        }
+        black_box(state.info.as_ref().map(|info| info.start));
     }
 
     #[inline]

@@ -111,6 +111,10 @@ pub trait Handler {
     /// leaves it to the ports.
     fn orient(&mut self, bytes: &[u8]) -> Option<Dir>;
 
+    /// Asked some segments ahead of `data`, when many are at hand: a consumer may read what it keeps of the
+    /// flow, so that it lies in the cache when it is needed. Must not change anything.
+    fn warm(&self, _state: &Self::State) {}
+
     /// In-order bytes.
     fn data(&mut self, flow: &Flow, state: &mut Self::State, chunk: Chunk<'_>) -> Verdict;
 

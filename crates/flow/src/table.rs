@@ -12,6 +12,7 @@ use crate::weird::{Weird, Weirds};
 use crate::{CloseReason, Config, Dir, Handler};
 use harken_wire::{Encap, Segment, Timestamp};
 use hashbrown::HashTable;
+use std::hint::black_box;
 
 /// Packet time that goes back by more than this is a step of the clock, not a reordering.
 const STEP: u64 = 1_000_000_000;
@@ -39,6 +40,21 @@ struct Slot<S> {
     class: Class,
     /// When a closing flow is let go.
     until: Timestamp,
+}
+
+/// Where a segment belongs, as [`FlowTable::look_up`] found it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    key: PackedKey,
+    side: Side,
+    hash: u32,
+    /// The flow's slot.
+    id: u32,
+}
+
+impl Place {
+    /// No flow was found.
+    const NOWHERE: u32 = u32::MAX;
 }
 
 /// An entry of the hash index.
@@ -116,22 +132,74 @@ impl<S> FlowTable<S> {
     }
 
     /// Takes one segment, captured at `ts`.
+    #[inline]
     pub fn segment<H: Handler<State = S>>(&mut self, ts: Timestamp, seg: &Segment<'_>, handler: &mut H) {
+        let place = self.look_up(seg);
+        self.segment_at(ts, seg, &place, handler);
+    }
+
+    /// Finds the flow of a segment that [`FlowTable::segment_at`] will take soon. The look-ups of several
+    /// segments do not depend on each other, so that their cache misses overlap: with many flows these are
+    /// what most of the time goes into.
+    #[inline]
+    pub fn look_up(&self, seg: &Segment<'_>) -> Place {
+        let (key, side) = PackedKey::new(seg, self.config.tunnel_in_key);
+        let hash = self.seed.hash(&key) as u32;
+        let id = self.find(hash, &key, |k| k.fits(&key, side)).unwrap_or(Place::NOWHERE);
+        if let Some(slot) = self.slots.get(id as usize) {
+            black_box((slot.flow.halves.of(side).next, slot.flow.halves.of(side.other()).next, slot.class));
+        }
+        Place { key, side, hash, id }
+    }
+
+    /// Reads what the consumer keeps of the flow at `place`, ahead of its use, as [`FlowTable::look_up`] does
+    /// with the flow itself.
+    #[inline]
+    pub fn warm<H: Handler<State = S>>(&self, place: &Place, handler: &H) {
+        if let Some(state) = self.slots.get(place.id as usize).and_then(|slot| slot.state.as_ref()) {
+            handler.warm(state);
+        }
+    }
+
+    #[inline]
+    fn find(&self, hash: u32, key: &PackedKey, fits: impl Fn(&PackedKey) -> bool) -> Option<u32> {
+        let same = |e: &Entry| {
+            e.hash == hash
+                && self.slots.get(e.id as usize).is_some_and(|s| s.flow.key == *key && fits(&s.flow.key))
+        };
+        self.index.find(spread(hash), same).map(|e| e.id)
+    }
+
+    /// Whether the flow of an earlier look-up is still where it was found.
+    #[inline]
+    fn is_there(&self, place: &Place) -> bool {
+        self.slots.get(place.id as usize).is_some_and(|slot| {
+            slot.class != Class::Free
+                && slot.flow.key == place.key
+                && slot.flow.key.fits(&place.key, place.side)
+        })
+    }
+
+    /// Takes one segment, captured at `ts`, whose flow was looked up before. Segments that were taken since
+    /// may have opened or closed flows.
+    pub fn segment_at<H: Handler<State = S>>(
+        &mut self,
+        ts: Timestamp,
+        seg: &Segment<'_>,
+        place: &Place,
+        handler: &mut H,
+    ) {
         self.stats.packets += 1;
         self.stats.payload_bytes = self.stats.payload_bytes.wrapping_add(seg.payload.len() as u64);
         self.tick(ts, handler);
-        let (key, side) = PackedKey::new(seg, self.config.tunnel_in_key);
-        let hash = self.seed.hash(&key) as u32;
-        let find = |fits: &dyn Fn(&PackedKey) -> bool| {
-            let same = |e: &Entry| {
-                e.hash == hash
-                    && self.slots.get(e.id as usize).is_some_and(|s| s.flow.key == key && fits(&s.flow.key))
-            };
-            self.index.find(spread(hash), same).map(|e| e.id)
-        };
+        let Place { key, side, hash, .. } = *place;
         let answers = !seg.flags.syn() || seg.flags.ack();
-        let found =
-            find(&|k| k.fits(&key, side)).or_else(|| if answers { find(&|k| k.awaits(side)) } else { None });
+        let found = if self.is_there(place) {
+            Some(place.id)
+        } else {
+            let fits = self.find(hash, &key, |k| k.fits(&key, side));
+            fits.or_else(|| if answers { self.find(hash, &key, |k| k.awaits(side)) } else { None })
+        };
         let id = match found {
             Some(id) if !self.is_over(id, side, ts, seg, handler) => id,
             _ => self.open(ts, key, hash, side, seg, handler),

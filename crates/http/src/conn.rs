@@ -61,6 +61,8 @@ pub(crate) enum Mode {
     Probe(Probe),
     Http(Box<H1>),
     Opaque(Protocol),
+    /// Both directions have ended and everything was given out: nothing is kept while the flow lingers.
+    Done,
 }
 
 /// A connection whose protocol is not known yet.
@@ -139,7 +141,7 @@ impl Conn {
                 self.turn(cx, turn)
             }
             Mode::Probe(_) => self.probe(cx, chunk),
-            Mode::Opaque(_) => {
+            Mode::Opaque(_) | Mode::Done => {
                 cx.stats.skipped += chunk.bytes.len() as u64;
                 Verdict::Ignore
             }
@@ -317,7 +319,7 @@ impl Conn {
                 self.midstream = true;
                 Verdict::Continue
             }
-            Mode::Opaque(_) => Verdict::Ignore,
+            Mode::Opaque(_) | Mode::Done => Verdict::Ignore,
         }
     }
 
@@ -325,8 +327,11 @@ impl Conn {
         if dir == Dir::Orig {
             self.end_first_line(cx);
         }
-        if let Mode::Http(h1) = &mut self.mode {
-            h1.end(cx, dir, ts);
+        if let Mode::Http(h1) = &mut self.mode
+            && h1.end(cx, dir, ts)
+        {
+            h1.close(cx, ts);
+            self.mode = Mode::Done;
         }
     }
 

@@ -9,10 +9,11 @@ use crate::sinks::{Plan, Sinks};
 use crate::style::Palette;
 use crate::summary::Summary;
 use anyhow::{Context, Result, bail};
-use harken_capture::{Damage, Merge};
-use harken_engine::{Config, Front, Ledger};
+use arrayvec::ArrayVec;
+use harken_capture::{Batch, Damage, Merge, Packets};
+use harken_engine::{BATCH, Config, Front, Ledger};
 use harken_event::{Filter, ecs};
-use harken_wire::Timestamp;
+use harken_wire::{Decoded, Segment, Timestamp};
 use progress::Progress;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -46,19 +47,19 @@ pub fn run(args: &Replay) -> Result<ExitCode> {
     plan.begin(now());
 
     let mut damages: Vec<Damage> = Vec::new();
-    let mut packets = 0u64;
+    let mut batch = Batch::default();
+    let (mut packets, mut next_check) = (0, CHECK_EVERY);
     loop {
-        match input.next_packet() {
-            Ok(Some((_, packet))) => {
-                // What is refused is counted by the front.
-                let _ =
-                    front.frame(packet.ts, packet.dlt, packet.data, &mut |ts, seg| shards.segment(ts, seg));
+        match input.next_batch(&mut batch, BATCH) {
+            Ok(lent) if lent.is_empty() => break,
+            Ok(lent) => {
+                packets += lent.len() as u64;
+                take(&lent, &mut front, &mut shards);
             }
-            Ok(None) => break,
             Err(damage) => damages.push(damage),
         }
-        packets += 1;
-        if packets.is_multiple_of(CHECK_EVERY) {
+        if packets >= next_check {
+            next_check = packets + CHECK_EVERY;
             progress.update(&input, packets);
             if stop.load(Ordering::Relaxed) || plan.has_failed() {
                 break;
@@ -77,6 +78,24 @@ pub fn run(args: &Replay) -> Result<ExitCode> {
         bail!("the ledger does not balance, which is a defect of Harken: {imbalance}");
     }
     Ok(if damages.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
+}
+
+/// Decodes packets and hands their segments to the shards, in order.
+fn take(lent: &Packets<'_>, front: &mut Front, shards: &mut shards::Shards) {
+    let mut segments: ArrayVec<(Timestamp, Segment<'_>), BATCH> = ArrayVec::new();
+    for packet in lent.iter() {
+        // What is refused is counted by the front.
+        match front.decode(packet.dlt, packet.data) {
+            Ok(Decoded::Tcp(segment)) => segments.push((packet.ts, segment)),
+            Ok(Decoded::Fragment(fragment)) => {
+                shards.segments(&segments);
+                segments.clear();
+                let _ = front.fragment(packet.ts, &fragment, &mut |ts, seg| shards.segments(&[(ts, *seg)]));
+            }
+            Err(_) => {}
+        }
+    }
+    shards.segments(&segments);
 }
 
 fn open(args: &Replay) -> Result<Merge> {

@@ -3,7 +3,8 @@ use super::{Done, ReplayShard, conclude};
 use crate::sinks::{Plan, Sinks};
 use crate::summary::Summary;
 use anyhow::{Context, Result, anyhow};
-use harken_engine::{Config, Shard, shard_of};
+use arrayvec::ArrayVec;
+use harken_engine::{BATCH, Config, Shard, shard_of};
 use harken_flow::TunnelInKey;
 use harken_wire::{Segment, Timestamp};
 use std::ops::Range;
@@ -12,7 +13,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 /// Segments that travel together.
-const BATCH: usize = 512;
+const TOGETHER: usize = 512;
 /// Batches that may wait for a shard; reading a file then waits, so that nothing is lost.
 const QUEUE: usize = 16;
 /// Segments read after which every batch is sent, so that time passes for idle shards, too.
@@ -75,12 +76,12 @@ impl Shards {
         Ok(Self::Many(Many { workers, key: config.flow.tunnel_in_key, segments: 0 }))
     }
 
-    /// Takes one segment.
+    /// Takes segments, in order.
     #[inline]
-    pub fn segment(&mut self, ts: Timestamp, segment: &Segment<'_>) {
+    pub fn segments(&mut self, segments: &[(Timestamp, Segment<'_>)]) {
         match self {
-            Self::One(shard) => shard.segment(ts, segment),
-            Self::Many(many) => many.segment(ts, segment),
+            Self::One(shard) => shard.segments(segments),
+            Self::Many(many) => segments.iter().for_each(|(ts, segment)| many.segment(*ts, segment)),
         }
     }
 
@@ -95,9 +96,12 @@ impl Shards {
 
 fn work(mut shard: ReplayShard, full: &Receiver<Batch>, empty: &SyncSender<Batch>) -> Done {
     for mut batch in full {
-        for item in &batch.items {
-            let payload = batch.bytes.get(item.payload.clone()).unwrap_or_default();
-            shard.segment(item.ts, &Segment { payload, ..item.segment });
+        for items in batch.items.chunks(BATCH) {
+            let whole = items.iter().map(|item| {
+                let payload = batch.bytes.get(item.payload.clone()).unwrap_or_default();
+                (item.ts, Segment { payload, ..item.segment })
+            });
+            shard.segments(&whole.collect::<ArrayVec<_, BATCH>>());
         }
         shard.advance(batch.now);
         batch.items.clear();
@@ -145,7 +149,7 @@ impl Worker {
         self.batch.bytes.extend_from_slice(segment.payload);
         let payload = start..self.batch.bytes.len();
         self.batch.items.push(Item { ts, segment: Segment { payload: &[], ..*segment }, payload });
-        if self.batch.items.len() >= BATCH {
+        if self.batch.items.len() >= TOGETHER {
             self.send(ts);
         }
     }

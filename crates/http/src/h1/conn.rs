@@ -247,7 +247,9 @@ impl H1 {
         std::mem::replace(&mut self.turn, Turn::Http)
     }
 
-    pub(crate) fn end(&mut self, cx: &mut Analyzer, dir: Dir, ts: Timestamp) {
+    /// A direction has ended. Returns whether both have.
+    pub(crate) fn end(&mut self, cx: &mut Analyzer, dir: Dir, ts: Timestamp) -> bool {
+        self.side(dir).ended = true;
         match (self.side(dir).end(cx, ts), dir) {
             (EndEffect::Nothing, _) => {}
             (EndEffect::Ended, Dir::Orig) => self.request_end(cx, Phase::Lost),
@@ -255,6 +257,7 @@ impl H1 {
             (EndEffect::CutHead, Dir::Orig) => self.request_head(cx),
             (EndEffect::CutHead, Dir::Resp) => self.response_head(cx),
         }
+        self.request.ended && self.response.ended
     }
 
     pub(crate) fn close(&mut self, cx: &mut Analyzer, ts: Timestamp) {

@@ -38,7 +38,7 @@ pub(super) struct Slot {
     pub(super) http09: bool,
     pub(super) upgrade: Option<Upgrade>,
     pub(super) response: Option<Box<Message>>,
-    pub(super) informational: Option<Informational>,
+    pub(super) informational: Option<Box<Informational>>,
     /// The response is over (or will never be told apart), only the request is still coming.
     pub(super) answered: bool,
     pairing: Pairing,
@@ -115,6 +115,10 @@ impl Slots {
         let mut slot = self.slot(State::Receiving, Pairing::Paired);
         slot.ack = request.ack;
         slot.http09 = request.version.is_none();
+        if self.slots.capacity() == 0 {
+            // Few clients pipeline: one slot, used again and again, stays in the cache.
+            self.slots.reserve_exact(1);
+        }
         self.slots.push_back(slot);
         self.slots.back_mut()
     }
@@ -244,7 +248,7 @@ impl Slots {
     pub(super) fn interim_response(&mut self, cx: &mut Analyzer, response: Box<Message>) {
         if let Some(slot) = self.slots.front_mut() {
             slot.informational =
-                Some(Informational { status: response.status, reason: response.reason().to_vec() });
+                Some(Box::new(Informational { status: response.status, reason: response.reason().to_vec() }));
         }
         cx.give_back(response);
     }
@@ -280,7 +284,7 @@ fn emit(cx: &mut Analyzer, slot: Slot, without: Pairing) {
         depth: slot.depth,
         request: slot.request,
         response: slot.response,
-        informational: slot.informational,
+        informational: slot.informational.map(|informational| *informational),
         pairing,
     });
 }

@@ -52,6 +52,8 @@ pub(super) struct Side {
     pub(super) kind: Kind,
     pub(super) phase: Phase,
     pub(super) message: Option<Box<Message>>,
+    /// No more bytes will come.
+    pub(super) ended: bool,
     /// Stream offset behind the last byte read.
     pub(super) position: u64,
     partial: Vec<u8>,
@@ -67,6 +69,7 @@ impl Side {
             kind,
             phase: Phase::Idle,
             message: None,
+            ended: false,
             position: 0,
             partial: Vec::new(),
             start: Start { offset: 0, ack: 0, ts: Timestamp(0) },
