@@ -1,0 +1,127 @@
+//! The corpus of captures with Zeek's logs: all transactions are as Zeek writes them, but for the differences
+//! that `captures/DIFFERENCES.md` explains.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+mod support;
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use support::{replay, scratch};
+
+/// The fields that do not depend on taste.
+const FIELDS: [&str; 14] = [
+    "method",
+    "host",
+    "uri",
+    "referrer",
+    "version",
+    "user_agent",
+    "origin",
+    "request_body_len",
+    "response_body_len",
+    "status_code",
+    "status_msg",
+    "info_code",
+    "info_msg",
+    "username",
+];
+/// Records are matched by these; several of one key in the order of the file.
+const KEY: [&str; 5] = ["id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "trans_depth"];
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// The records of a log of JSON lines by their key; none when there is no such file.
+fn records(log: &Path) -> BTreeMap<String, Vec<Value>> {
+    let mut records: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in std::fs::read(log).unwrap_or_default().split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+        let record: Value = serde_json::from_slice(line).unwrap();
+        let key = KEY.map(|name| record[name].to_string()).join(" ");
+        records.entry(key).or_default().push(record);
+    }
+    records
+}
+
+/// A field that is absent and one that is empty say the same.
+fn field<'r>(record: &'r Value, name: &str) -> Option<&'r Value> {
+    record.get(name).filter(|value| value.as_str() != Some(""))
+}
+
+/// The records that are equal, and a line about each that is not.
+fn compare(expected: &Path, actual: &Path) -> (u64, Vec<String>) {
+    let (expected, mut actual) = (records(expected), records(actual));
+    let (mut equal, mut differing) = (0, Vec::new());
+    for (key, want) in expected {
+        let have = actual.remove(&key).unwrap_or_default();
+        for i in 0..want.len().max(have.len()) {
+            match (want.get(i), have.get(i)) {
+                (Some(want), Some(have)) => {
+                    let unlike = FIELDS.iter().filter(|name| field(want, name) != field(have, name));
+                    let text = unlike.fold(String::new(), |mut text, name| {
+                        let _ = write!(text, " {name} {} != {};", want[name], have[name]);
+                        text
+                    });
+                    match text.is_empty() {
+                        true => equal += 1,
+                        false => differing.push(format!("differs {key}:{text}")),
+                    }
+                }
+                (Some(want), None) => differing.push(format!("missing {key}: {} {}", want["method"], want["uri"])),
+                (None, Some(have)) => differing.push(format!("extra {key}: {} {}", have["method"], have["uri"])),
+                (None, None) => {}
+            }
+        }
+    }
+    for (key, have) in actual {
+        differing.extend(have.iter().map(|r| format!("extra {key}: {} {}", r["method"], r["uri"])));
+    }
+    (equal, differing)
+}
+
+/// The rows of the tables in `captures/DIFFERENCES.md`: case and number of records.
+fn explained() -> BTreeMap<String, usize> {
+    let page = std::fs::read_to_string(root().join("captures/DIFFERENCES.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let rows: Vec<_> = rows.map(|(case, rest)| (case.to_owned(), rest.split(' ').next().unwrap())).collect();
+    assert!(rows.len() > 50, "the page has tables");
+    let explained: BTreeMap<_, _> =
+        rows.iter().map(|(case, count)| (case.clone(), count.parse().unwrap())).collect();
+    assert_eq!(explained.len(), rows.len(), "no case stands in the page twice");
+    explained
+}
+
+#[test]
+fn transactions_are_as_zeek_has_them() {
+    let mut explained = explained();
+    let shared = std::env::var_os("HARKEN_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
+    let corpus = shared.join("corpus");
+    let Ok(folders) = std::fs::read_dir(&corpus) else {
+        eprintln!("SKIPPED: {} is not there; set HARKEN_SHARED to the folder that has it", corpus.display());
+        return;
+    };
+    let logs = scratch("corpus");
+    let (mut cases, mut equal, mut wrong) = (0, 0, String::new());
+    for case in folders.map(|folder| folder.unwrap().path()) {
+        let captures = ["capture.pcap", "capture.pcapng"].map(|name| case.join(name));
+        let Some(capture) = captures.iter().find(|capture| capture.is_file()) else { continue };
+        let name = case.file_name().unwrap().to_str().unwrap();
+        let dir = logs.join(name);
+        replay(capture, &dir, &[]);
+        let (same, differing) = compare(&case.join("http.log"), &dir.join("http.log"));
+        cases += 1;
+        equal += same;
+        let expected = explained.remove(name).unwrap_or(0);
+        if differing.len() != expected {
+            let _ = writeln!(wrong, "{name}: {} records differ, not {expected}:", differing.len());
+            for line in differing.iter().take(4) {
+                let _ = writeln!(wrong, "    {}", line.chars().take(300).collect::<String>());
+            }
+        }
+    }
+    println!("{cases} captures, {equal} records equal");
+    assert!(wrong.is_empty(), "not as captures/DIFFERENCES.md says:\n{wrong}");
+    assert!(explained.is_empty(), "captures/DIFFERENCES.md has cases that do not exist: {explained:?}");
+    assert!(equal > 700);
+}
