@@ -9,7 +9,10 @@ pub(crate) enum Chunked {
     /// In a chunk's data, so many bytes before its end.
     Data(u64),
     /// In the line break behind a chunk's data.
-    DataEnd,
+    DataEnd {
+        /// Its CR has been read, or something else that was flagged.
+        cr: bool,
+    },
     /// Behind the last chunk, in the trailer section.
     Trailers,
 }
@@ -22,9 +25,12 @@ pub(crate) struct SizeLine {
     /// Something that is not a digit was read: the size is complete, the rest of the line is skipped.
     past: bool,
     odd: bool,
+    /// In an extension, which may hold anything.
+    extension: bool,
+    /// The byte before was a CR: the line must end.
+    cr: bool,
     /// Bytes of the line, so that a line without an end is given up.
     len: u16,
-    cr: bool,
 }
 
 /// Bytes of a chunk-size line, extensions included, before it is given up.
@@ -44,7 +50,15 @@ pub(crate) enum Step {
 impl Chunked {
     /// A reader before the first chunk.
     pub(crate) const fn start() -> Self {
-        Self::Size(SizeLine { size: 0, digits: 0, past: false, odd: false, len: 0, cr: false })
+        Self::Size(SizeLine {
+            size: 0,
+            digits: 0,
+            past: false,
+            odd: false,
+            extension: false,
+            cr: false,
+            len: 0,
+        })
     }
 
     /// Looks at the front of `bytes`, which must not be empty, and moves on. The caller removes what the
@@ -68,22 +82,27 @@ impl Chunked {
                 let take = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                 *left -= take as u64;
                 if *left == 0 {
-                    *self = Self::DataEnd;
+                    *self = Self::DataEnd { cr: false };
                 }
                 Step::Data(take)
             }
-            Self::DataEnd => {
-                // The rest of the line is skipped: bytes before the line break are a wrong chunk size.
-                match memchr::memchr(b'\n', bytes) {
-                    Some(at) => {
-                        if at > 1 {
-                            desync.add(Desync::CHUNK_SIZE);
-                        }
-                        *self = Self::start();
-                        Step::Framing(at + 1)
-                    }
-                    None => Step::Framing(bytes.len()),
+            Self::DataEnd { cr } => {
+                // The rest of the line is skipped: what is not CR LF there means a wrong chunk size.
+                let (line, used) = match memchr::memchr(b'\n', bytes) {
+                    Some(at) => (bytes.get(..at).unwrap_or_default(), at + 1),
+                    None => (bytes, bytes.len()),
+                };
+                let ends = used > line.len();
+                let right = match line {
+                    [] => *cr,
+                    [b'\r'] => !*cr,
+                    _ => false,
+                };
+                if !right {
+                    desync.add(Desync::CHUNK_SIZE);
                 }
+                *self = if ends { Self::start() } else { Self::DataEnd { cr: true } };
+                Step::Framing(used)
             }
             Self::Trailers => Step::LastChunk(0),
         }
@@ -95,6 +114,9 @@ impl SizeLine {
     fn read(&mut self, bytes: &[u8]) -> Option<usize> {
         for (i, byte) in bytes.iter().enumerate() {
             self.len = self.len.saturating_add(1);
+            // A reader that ends the line at a bare CR, or at a bare LF, stands elsewhere afterwards.
+            let after_cr = std::mem::replace(&mut self.cr, *byte == b'\r');
+            self.odd |= after_cr != (*byte == b'\n');
             match byte {
                 b'\n' => return Some(i + 1),
                 _ if self.len > MAX_SIZE_LINE => {
@@ -102,10 +124,17 @@ impl SizeLine {
                     self.size = 0;
                     return Some(i + 1);
                 }
-                b'\r' => self.cr = true,
-                _ if self.past => {}
-                b';' => self.past = true,
-                b' ' | b'\t' => self.past |= self.digits > 0,
+                b'\r' => self.past = true,
+                _ if self.extension => {}
+                b';' => {
+                    self.past = true;
+                    self.extension = true;
+                }
+                b' ' | b'\t' => {
+                    self.odd |= self.digits == 0;
+                    self.past |= self.digits > 0;
+                }
+                _ if self.past => self.odd = true,
                 _ => match (*byte as char).to_digit(16) {
                     Some(digit) => self.push(digit),
                     None => {
@@ -127,6 +156,60 @@ impl SizeLine {
                 self.odd = true;
                 self.past = true;
                 self.size = 0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads the coding in pieces: the body, and whether readers may disagree about it.
+    fn read(bytes: &[u8], piece: usize) -> (Vec<u8>, bool) {
+        let (mut state, mut desync, mut body) = (Chunked::start(), Desync::default(), Vec::new());
+        for mut piece in bytes.chunks(piece) {
+            while !piece.is_empty() && state != Chunked::Trailers {
+                let used = match state.step(piece, &mut desync) {
+                    Step::Framing(used) | Step::LastChunk(used) => used,
+                    Step::Data(used) => {
+                        body.extend_from_slice(&piece[..used]);
+                        used
+                    }
+                };
+                piece = &piece[used..];
+            }
+        }
+        (body, desync.has(Desync::CHUNK_SIZE))
+    }
+
+    #[test]
+    fn what_two_readers_may_take_differently_is_flagged_however_it_is_cut() {
+        for (coding, body, odd) in [
+            ("5\r\nhello\r\n0\r\n", "hello", false),
+            ("005\r\nhello\r\n0\r\n", "hello", false),
+            ("5 \t\r\nhello\r\n0\r\n", "hello", false),
+            ("5;a=b; c=\"d e\"\r\nhello\r\n0\r\n", "hello", false),
+            ("5 ; a\r\nhello\r\n0;x\r\n", "hello", false),
+            ("5\r6\r\nhello\r\n0\r\n", "hello", true),
+            ("5\r\r\nhello\r\n0\r\n", "hello", true),
+            ("5;a\rb\r\nhello\r\n0\r\n", "hello", true),
+            ("5\nhello\r\n0\r\n", "hello", true),
+            ("5;a\nhello\r\n0\r\n", "hello", true),
+            ("5\r\nhello\r\n0\n", "hello", true),
+            ("5 6\r\nhello\r\n0\r\n", "hello", true),
+            (" 5\r\nhello\r\n0\r\n", "hello", true),
+            ("0x5\r\nhello\r\n", "", true),
+            ("\r\nhello", "", true),
+            ("5\r\nhello\n0\r\n", "hello", true),
+            ("5\r\nhello\r\r\n0\r\n", "hello", true),
+            ("5\r\nhellox\n0\r\n", "hello", true),
+            ("5\r\nhellojunk\r\n0\r\n", "hello", true),
+            ("fffffffffffffffff\r\n", "", true),
+        ] {
+            for piece in 1..=coding.len() {
+                let outcome = read(coding.as_bytes(), piece);
+                assert_eq!(outcome, (body.into(), odd), "{coding:?} in pieces of {piece}");
             }
         }
     }
