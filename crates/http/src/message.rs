@@ -165,17 +165,21 @@ pub struct Desync(pub u16);
 impl Desync {
     /// `Content-Length` together with `Transfer-Encoding`; the latter decided.
     pub const LENGTH_AND_CHUNKED: u16 = 1;
-    /// Several `Content-Length` that differ; the last decided.
+    /// Several `Content-Length` that differ, of which the last decided; or one that differs from the range of
+    /// a 206 response, which gave way.
     pub const LENGTHS_DIFFER: u16 = 1 << 1;
-    /// `Content-Length` is not a plain decimal number (sign, spaces inside, letters).
+    /// `Content-Length` is not a plain decimal number (sign, spaces inside, letters), or its field has something
+    /// before the name or before the colon.
     pub const LENGTH_INVALID: u16 = 1 << 2;
     /// `Content-Length` does not fit 63 bits.
     pub const LENGTH_OVERFLOW: u16 = 1 << 3;
     /// `Content-Length` begins with a zero and is not zero.
     pub const LENGTH_LEADING_ZERO: u16 = 1 << 4;
-    /// `Transfer-Encoding` that is not exactly `chunked` (odd spelling, several codings, folded).
+    /// `Transfer-Encoding` that is not exactly `chunked` (odd spelling, several codings, folded), stands in
+    /// HTTP/1.0, or has something before its name or before the colon.
     pub const ODD_TRANSFER_ENCODING: u16 = 1 << 5;
-    /// A chunk size that is not plain hexadecimal, or overflows.
+    /// A chunk size that is not plain hexadecimal or overflows, or a line of the chunked coding that does not
+    /// end in CR LF.
     pub const CHUNK_SIZE: u16 = 1 << 6;
     /// White space between a field's name and its colon, or a line without a colon.
     pub const ODD_FIELD: u16 = 1 << 7;
@@ -185,7 +189,7 @@ impl Desync {
     pub const FOLDED: u16 = 1 << 9;
     /// A NUL byte in the head.
     pub const NUL: u16 = 1 << 10;
-    /// Several `Host` fields, or none where HTTP/1.1 asks for one... see RFC 9112 section 3.2.
+    /// Several `Host` fields, RFC 9112 section 3.2. A request without one is not marked.
     pub const HOST: u16 = 1 << 11;
 
     const NAMES: [(u16, &'static str); 12] = [
@@ -244,7 +248,8 @@ pub struct Body {
     pub coding: Coding,
     /// Bytes of the body seen on the wire, after removing chunk framing, before content decoding.
     pub wire_len: u64,
-    /// Bytes after content decoding; equals `wire_len` for identity and when decoding failed or was cut.
+    /// Bytes after content decoding; equals `wire_len` where nothing is decoded (identity, unknown codings).
+    /// With `decode_failed` it counts those that came out before.
     pub decoded_len: u64,
     /// Bytes that the capture misses, in total.
     pub missing: u64,
