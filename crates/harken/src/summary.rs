@@ -9,8 +9,10 @@ use harken_http::{Known, Pairing};
 use harken_wire::{Encap, Timestamp};
 use std::fmt::Write as _;
 
-/// Distinct names that a list counts; further ones are counted together.
+/// Distinct names that a list counts, and distinct tunnels; further ones are counted together.
 const MAX_NAMES: usize = 10_000;
+/// Bytes of a name that are kept: longer ones that begin alike are counted as one.
+const MAX_NAME: usize = 256;
 
 /// Counts by name, bounded.
 #[derive(Default)]
@@ -21,6 +23,7 @@ pub struct Top {
 
 impl Top {
     fn add(&mut self, name: &[u8], by: u64) {
+        let name = name.get(..MAX_NAME).unwrap_or(name);
         if let Some(count) = self.counts.get_mut(name) {
             *count += by;
         } else if self.counts.len() < MAX_NAMES {
@@ -62,7 +65,8 @@ pub struct TunnelSeen {
 #[derive(Default)]
 pub struct Summary {
     transactions: u64,
-    by_class: [u64; 6],
+    /// By the status code's first digit; 0 stands for no status, too.
+    by_class: [u64; 10],
     methods: Top,
     hosts: Top,
     endpoints: Top,
@@ -75,7 +79,9 @@ pub struct Summary {
     http_flows: u64,
     duration_total: u64,
     answered: u64,
-    pub tunnels: HashMap<Uid, TunnelSeen>,
+    tunnels: HashMap<Uid, TunnelSeen>,
+    /// Packets through tunnels beyond the limit.
+    other_tunnel_packets: u64,
     first: Option<Timestamp>,
     last: Timestamp,
     endpoint: Vec<u8>,
@@ -133,13 +139,29 @@ impl Summary {
             let encap = closed.flow.encap_of(dir);
             let Some(uid) = Uid::tunnel(&encap) else { continue };
             let first = closed.flow.start();
-            let seen = TunnelSeen { encap, first, flows: 0, packets: 0, bytes: 0 };
-            let tunnel = self.tunnels.entry(uid).or_insert(seen);
-            tunnel.first = tunnel.first.min(first);
-            tunnel.flows += 1;
-            tunnel.packets += counters.packets;
-            tunnel.bytes += counters.ip_bytes;
+            let (packets, bytes) = (counters.packets, counters.ip_bytes);
+            self.tunnel(uid, TunnelSeen { encap, first, flows: 1, packets, bytes });
         }
+    }
+
+    fn tunnel(&mut self, uid: Uid, seen: TunnelSeen) {
+        if let Some(tunnel) = self.tunnels.get_mut(&uid) {
+            tunnel.first = tunnel.first.min(seen.first);
+            tunnel.flows += seen.flows;
+            tunnel.packets += seen.packets;
+            tunnel.bytes += seen.bytes;
+        } else if self.tunnels.len() < MAX_NAMES {
+            self.tunnels.insert(uid, seen);
+        } else {
+            self.other_tunnel_packets += seen.packets;
+        }
+    }
+
+    /// The tunnels, in the order in which they were first seen.
+    pub fn tunnels(&self) -> Vec<&TunnelSeen> {
+        let mut tunnels: Vec<_> = self.tunnels.values().collect();
+        tunnels.sort_by(|a, b| a.first.cmp(&b.first).then(a.encap.outer.cmp(&b.encap.outer)));
+        tunnels
     }
 
     /// Adds what another shard counted.
@@ -163,13 +185,9 @@ impl Summary {
         self.duration_total += other.duration_total;
         self.answered += other.answered;
         for (uid, theirs) in other.tunnels {
-            let mine =
-                self.tunnels.entry(uid).or_insert(TunnelSeen { flows: 0, packets: 0, bytes: 0, ..theirs });
-            mine.first = mine.first.min(theirs.first);
-            mine.flows += theirs.flows;
-            mine.packets += theirs.packets;
-            mine.bytes += theirs.bytes;
+            self.tunnel(uid, theirs);
         }
+        self.other_tunnel_packets += other.other_tunnel_packets;
         self.first = match (self.first, other.first) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -181,7 +199,9 @@ impl Summary {
     pub fn print(&self, top: usize, palette: Palette) -> String {
         let mut out = String::new();
         let mut row = |name: &str, text: String| {
-            let _ = writeln!(out, "{} {text}", palette.bold(&format!("{name:<13}")));
+            if !text.is_empty() {
+                let _ = writeln!(out, "{} {text}", palette.bold(&format!("{name:<13}")));
+            }
         };
         if let Some(first) = self.first {
             let seconds = self.last.since(first) as f64 / 1e9;
@@ -200,7 +220,7 @@ impl Summary {
             row("methods", list(&self.methods, top));
         }
         if !self.tags.counts.is_empty() {
-            row("unpaired", palette.warn(&list(&self.tags, top)));
+            row("unpaired", palette.warn(&list(&self.tags, usize::MAX)));
         }
         row(
             "connections",
@@ -247,6 +267,9 @@ impl Summary {
         if more > 0 {
             lines.push(format!("and {} more", grouped(more as u64)));
         }
+        if self.other_tunnel_packets > 0 {
+            lines.push(format!("others: {} packets", grouped(self.other_tunnel_packets)));
+        }
         lines
     }
 }
@@ -265,10 +288,15 @@ impl TunnelSeen {
     }
 }
 
+/// The largest of `top`, and last what the list had no place for.
 fn list(top: &Top, n: usize) -> String {
-    let parts =
+    if n == 0 {
+        return String::new();
+    }
+    let named =
         top.largest(n).into_iter().map(|(name, count)| format!("{} {}", printable(name), grouped(count)));
-    parts.collect::<Vec<_>>().join(", ")
+    let others = (top.others > 0).then(|| format!("others {}", grouped(top.others)));
+    named.chain(others).collect::<Vec<_>>().join(", ")
 }
 
 fn block(out: &mut String, palette: Palette, title: &str, top: &Top, n: usize) {
@@ -278,6 +306,9 @@ fn block(out: &mut String, palette: Palette, title: &str, top: &Top, n: usize) {
     let _ = writeln!(out, "{}", palette.bold(title));
     for (name, count) in top.largest(n) {
         let _ = writeln!(out, "  {:>10}  {}", grouped(count), printable(name));
+    }
+    if top.others > 0 {
+        let _ = writeln!(out, "  {:>10}  others", grouped(top.others));
     }
 }
 
@@ -327,5 +358,58 @@ mod tests {
         }
         assert_eq!(top.counts.len(), MAX_NAMES);
         assert_eq!(top.others, MAX_NAMES as u64);
+        assert!(list(&top, 2).ends_with(", others 10,000"), "{}", list(&top, 2));
+        let mut out = String::new();
+        block(&mut out, Palette::new(false), "top", &top, 2);
+        assert!(out.ends_with("      10,000  others\n"), "{out}");
+    }
+
+    #[test]
+    fn names_are_bounded() {
+        let mut top = Top::default();
+        for last in ["a", "b"] {
+            top.add((String::from_utf8(vec![b'x'; MAX_NAME]).unwrap() + last).as_bytes(), 1);
+        }
+        assert_eq!(top.largest(9), [(&[b'x'; MAX_NAME][..], 2)]);
+    }
+
+    #[test]
+    fn tunnels_are_bounded() {
+        let uid = |i: usize| {
+            let vni = u32::try_from(i).unwrap();
+            let encap =
+                Encap { kind: Some(harken_wire::TunnelKind::Vxlan), vni: Some(vni), ..Encap::default() };
+            (Uid::tunnel(&encap).unwrap(), encap)
+        };
+        let mut summary = Summary::default();
+        let mut other = Summary::default();
+        for i in 0..MAX_NAMES + 5 {
+            let (uid, encap) = uid(i);
+            let seen = TunnelSeen { encap, first: Timestamp(9), flows: 1, packets: 2, bytes: 3 };
+            summary.tunnel(uid, seen);
+            other.tunnel(uid, seen);
+        }
+        summary.merge(other);
+        assert_eq!(summary.tunnels().len(), MAX_NAMES);
+        assert!(summary.tunnels().iter().all(|tunnel| tunnel.packets == 4));
+        assert_eq!(summary.other_tunnel_packets, 20);
+        assert_eq!(summary.tunnel_lines(0), ["and 10,000 more", "others: 20 packets"]);
+    }
+
+    #[test]
+    fn every_status_has_a_class() {
+        let mut summary = Summary { transactions: 1, ..Summary::default() };
+        for class in [0, 2, 6, 9] {
+            summary.by_class[class] = 1;
+        }
+        assert_eq!(summary.classes(Palette::new(false)), "none 1, 2xx 1, 6xx 1, 9xx 1");
+    }
+
+    #[test]
+    fn no_lists_no_rows() {
+        let mut summary = Summary { transactions: 1, flows: 1, ..Summary::default() };
+        summary.methods.add(b"GET", 1);
+        assert!(summary.print(1, Palette::new(false)).contains("methods       GET 1\n"));
+        assert!(!summary.print(0, Palette::new(false)).contains("methods"));
     }
 }

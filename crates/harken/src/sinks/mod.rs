@@ -95,9 +95,7 @@ impl Plan {
     pub fn end(&self, summary: &Summary, now: Timestamp) -> Result<()> {
         let mut bytes = Vec::new();
         if let Some(logs) = &self.logs {
-            let mut tunnels: Vec<_> = summary.tunnels.values().collect();
-            tunnels.sort_by(|a, b| a.first.cmp(&b.first).then(a.encap.outer.cmp(&b.encap.outer)));
-            for seen in tunnels {
+            for seen in summary.tunnels() {
                 tunnel::write(seen.first, &seen.encap, tunnel::Action::Discover, self.form(), &mut bytes);
             }
             logs.tunnel.write(&bytes);
