@@ -70,7 +70,7 @@ pub fn run(args: &Replay) -> Result<ExitCode> {
     let (summary, flow, http) = shards.finish()?;
     let ledger = Ledger::new(front.stats(), flow, http);
     plan.end(&summary, now())?;
-    print(args, &summary, &ledger, palette)?;
+    print(args, &plan, &summary, &ledger)?;
     for damage in &damages {
         eprintln!("harken: warning: {damage}");
     }
@@ -127,8 +127,8 @@ fn plan(args: &Replay, palette: Palette, terminal: bool) -> Result<Plan> {
     };
     match &args.log_dir {
         Some(dir) => plan.open_logs(dir)?,
-        // The ledger or silence was asked for, and no form of transactions: they are only counted.
-        None if (args.stats || args.quiet) && given.is_none() => {}
+        // Silence was asked for, or the ledger and no form of transactions: they are only counted.
+        None if args.quiet || args.stats && given.is_none() => {}
         None => plan.transactions = Some(Dest::stdout()),
     }
     Ok(plan)
@@ -161,7 +161,8 @@ fn front(args: &Replay) -> Front {
     Front::new(wire, harken_flow::DefragConfig::default())
 }
 
-fn print(args: &Replay, summary: &Summary, ledger: &Ledger, palette: Palette) -> Result<()> {
+fn print(args: &Replay, plan: &Plan, summary: &Summary, ledger: &Ledger) -> Result<()> {
+    let palette = plan.palette;
     let text = if args.stats {
         if args.json { report::json(ledger)? } else { report::text(ledger, palette) }
     } else if args.quiet {
@@ -169,19 +170,17 @@ fn print(args: &Replay, summary: &Summary, ledger: &Ledger, palette: Palette) ->
     } else {
         format!("{}{}", report::headline(ledger, palette), summary.print(args.top, palette))
     };
-    // Beside machine-readable transactions on standard output, the summary goes to standard error.
-    let machine = args.log_dir.is_none()
-        && !args.stats
-        && (args.json || args.format.is_some_and(|f| f != Format::Table));
-    let result = if machine {
-        if !std::io::stderr().is_terminal() {
+    let beside = plan.transactions.is_some() && plan.logs.is_none();
+    let blank = if beside { "\n" } else { "" };
+    // Beside machine-readable transactions on standard output, the rest goes to standard error: the ledger,
+    // which was asked for, and the summary where someone reads it.
+    let result = if beside && plan.format != Format::Table {
+        if !args.stats && !std::io::stderr().is_terminal() {
             return Ok(());
         }
-        write!(std::io::stderr(), "\n{text}")
-    } else if args.log_dir.is_none() && !args.stats {
-        write!(std::io::stdout(), "\n{text}")
+        write!(std::io::stderr(), "{blank}{text}")
     } else {
-        write!(std::io::stdout(), "{text}")
+        write!(std::io::stdout(), "{blank}{text}")
     };
     match result {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

@@ -32,6 +32,8 @@ pub struct Many {
     workers: Vec<Worker>,
     key: TunnelInKey,
     segments: u64,
+    /// Packet time of the whole input.
+    now: Timestamp,
 }
 
 struct Worker {
@@ -73,7 +75,7 @@ impl Shards {
                 .context("cannot start a thread")?;
             workers.push(Worker { batch: Batch::default(), full, empty, thread });
         }
-        Ok(Self::Many(Many { workers, key: config.flow.tunnel_in_key, segments: 0 }))
+        Ok(Self::Many(Many { workers, key: config.flow.tunnel_in_key, segments: 0, now: Timestamp(0) }))
     }
 
     /// Takes segments, in order.
@@ -118,6 +120,7 @@ impl Many {
         if let Some(worker) = self.workers.get_mut(index) {
             worker.push(ts, segment);
         }
+        self.now = ts;
         self.segments += 1;
         if self.segments.is_multiple_of(FLUSH_EVERY) {
             for worker in &mut self.workers {
@@ -130,8 +133,7 @@ impl Many {
         let (mut summary, mut flow, mut http) =
             (Summary::default(), harken_flow::Stats::default(), harken_http::Stats::default());
         for mut worker in self.workers {
-            let last = worker.batch.now;
-            worker.send(last);
+            worker.send(self.now);
             drop(worker.full);
             let done = worker.thread.join().map_err(|_| anyhow!("a shard's thread has panicked"))?;
             summary.merge(done.0);
