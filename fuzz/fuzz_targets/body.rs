@@ -9,7 +9,8 @@ use libfuzzer_sys::fuzz_target;
 const CODINGS: [Coding; 6] =
     [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd, Coding::Identity, Coding::Other];
 
-const LIMITS: BodyLimits = BodyLimits { keep: 1024, decoded: 1 << 20, ratio: 100, ratio_after: 1 << 16, gaps: 4 };
+const LIMITS: BodyLimits =
+    BodyLimits { keep: 1024, decoded: 1 << 20, ratio: 100, ratio_after: 1 << 16, gaps: 4 };
 
 /// What comes out of a decoder between two looks at the limits.
 const STEP: u64 = 8 << 10;

@@ -63,7 +63,8 @@ fuzz_target!(|data: &[u8]| {
     let mut shard = Shard::new(&config, lines);
     let mut front = Front::new(harken_wire::Config::default(), harken_flow::DefragConfig::default());
     while let Ok(Some(packet)) = reader.next_packet() {
-        let _ = front.frame(packet.ts, packet.dlt, packet.data, &mut |ts, segment| shard.segment(ts, segment));
+        let _ =
+            front.frame(packet.ts, packet.dlt, packet.data, &mut |ts, segment| shard.segment(ts, segment));
     }
     shard.finish();
     let ledger = Ledger::new(front.stats(), *shard.flow_stats(), *shard.http_stats());

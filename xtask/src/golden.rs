@@ -17,8 +17,7 @@ pub(crate) struct GoldenArgs {
 }
 
 /// The logs of a case, and the form by which the program writes them.
-const LOGS: &[(&str, &str)] =
-    &[("zeek-json", "http.log"), ("zeek-json", "conn.log"), ("ecs", "events.json")];
+const LOGS: &[(&str, &str)] = &[("zeek-json", "http.log"), ("zeek-json", "conn.log"), ("ecs", "events.json")];
 
 /// Builds the program and compares or writes the logs of every case.
 ///

@@ -68,8 +68,12 @@ fn compare(expected: &Path, actual: &Path) -> (u64, Vec<String>) {
                         false => differing.push(format!("differs {key}:{text}")),
                     }
                 }
-                (Some(want), None) => differing.push(format!("missing {key}: {} {}", want["method"], want["uri"])),
-                (None, Some(have)) => differing.push(format!("extra {key}: {} {}", have["method"], have["uri"])),
+                (Some(want), None) => {
+                    differing.push(format!("missing {key}: {} {}", want["method"], want["uri"]))
+                }
+                (None, Some(have)) => {
+                    differing.push(format!("extra {key}: {} {}", have["method"], have["uri"]))
+                }
                 (None, None) => {}
             }
         }

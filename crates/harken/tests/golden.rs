@@ -64,7 +64,8 @@ fn several_threads_find_the_same() {
 /// The columns of `tshark.tsv`, from a line of `http.log`.
 fn row(line: &str) -> String {
     let record: serde_json::Value = serde_json::from_str(line).unwrap();
-    let columns = ["id.orig_p", "method", "host", "uri", "request_body_len", "status_code", "response_body_len"];
+    let columns =
+        ["id.orig_p", "method", "host", "uri", "request_body_len", "status_code", "response_body_len"];
     let text = |name: &str| match &record[name] {
         serde_json::Value::String(text) => text.clone(),
         other => other.to_string(),

@@ -199,7 +199,11 @@ impl ZstdState {
         loop {
             let (read, written) =
                 self.decoder.decode_from_to(&self.input, out).map_err(|_| Stopped::Invalid)?;
-            self.input.drain(..read.min(self.input.len()));
+            // The decoder claims the four bytes of a checksum even while they are not all there.
+            if read > self.input.len() {
+                return Ok(false);
+            }
+            self.input.drain(..read);
             if written > 0 && !sink(out.get(..written).unwrap_or_default()) {
                 return Err(Stopped::Limit);
             }
