@@ -78,6 +78,7 @@ impl Ledger {
             ("messages that look like request smuggling", http.desync),
             ("heads over the limit", http.heads_cut),
             ("requests given up for being too many", http.pending_dropped),
+            ("connections undecided for being too many", http.undecided_dropped),
             ("bodies not decoded", http.decode_failed),
             ("bodies over the limit of decoders", http.decoders_exhausted),
             ("reading resumed behind a gap", http.resynced),

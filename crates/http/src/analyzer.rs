@@ -19,6 +19,12 @@ pub struct Limits {
     pub pending: usize,
     /// Bodies that are decoded at the same time; further coded bodies are only counted.
     pub decoders: usize,
+    /// Bytes that all connections together may hold back: heads and trailers that are not whole, and requests
+    /// that wait for their response behind another one. Beyond it heads are cut where they are, and of
+    /// several waiting requests of a connection the oldest is given up.
+    pub held: u64,
+    /// Connections of which the first bytes are held because they are too few to tell what they are.
+    pub undecided: usize,
     /// Bytes of a connection joined in the middle that are searched for the start of a message.
     pub seek: u64,
 }
@@ -28,7 +34,9 @@ impl Default for Limits {
         Self {
             head: HeadLimits { bytes: 64 * 1024, fields: 256 },
             body: BodyLimits::default(),
-            pending: 4096,
+            pending: 1024,
+            held: 64 << 20,
+            undecided: 4096,
             decoders: 256,
             seek: 16 << 20,
         }
@@ -60,6 +68,8 @@ pub struct Stats {
     pub heads_cut: u64,
     /// Pending requests given up because there were too many.
     pub pending_dropped: u64,
+    /// Connections whose first bytes were not held because too many were undecided.
+    pub undecided_dropped: u64,
     /// Bodies whose content coding could not be decoded, or not to the end.
     pub decode_failed: u64,
     /// Bodies not decoded because too many were being decoded.
@@ -92,6 +102,7 @@ impl Stats {
             (&mut self.desync, other.desync),
             (&mut self.heads_cut, other.heads_cut),
             (&mut self.pending_dropped, other.pending_dropped),
+            (&mut self.undecided_dropped, other.undecided_dropped),
             (&mut self.decode_failed, other.decode_failed),
             (&mut self.decoders_exhausted, other.decoders_exhausted),
             (&mut self.resynced, other.resynced),
@@ -111,13 +122,16 @@ pub struct Analyzer {
     pub(crate) limits: Limits,
     pub(crate) stats: Stats,
     pub(crate) decoders: usize,
+    /// Connections with held first bytes; see [`Limits::undecided`].
+    pub(crate) undecided: usize,
+    held: u64,
     #[allow(
         clippy::vec_box,
         reason = "the boxes are what is handed out: a message is large and moves often"
     )]
     pool: Vec<Box<Message>>,
     done: VecDeque<Exchange>,
-    weird: Vec<&'static str>,
+    weird: VecDeque<&'static str>,
 }
 
 impl Analyzer {
@@ -158,7 +172,7 @@ impl Analyzer {
         conn.close(self, ts);
     }
 
-    /// Whether exchanges or weirds are ready.
+    /// Whether neither exchanges nor weirds are ready.
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.done.is_empty() && self.weird.is_empty()
@@ -171,7 +185,7 @@ impl Analyzer {
 
     /// A protocol oddity of the connection that was served last, by Zeek's name.
     pub fn take_weird(&mut self) -> Option<&'static str> {
-        self.weird.pop()
+        self.weird.pop_front()
     }
 
     /// Takes back an exchange whose buffers can be used again.
@@ -193,9 +207,27 @@ impl Analyzer {
         self.pool.pop().unwrap_or_default()
     }
 
+    /// Counts bytes that are held back.
+    #[inline]
+    pub(crate) fn hold(&mut self, bytes: u64) {
+        self.held += bytes;
+    }
+
+    /// Counts held bytes that are free again.
+    #[inline]
+    pub(crate) fn release(&mut self, bytes: u64) {
+        self.held = self.held.saturating_sub(bytes);
+    }
+
+    /// Whether more is held back than [`Limits::held`].
+    #[inline]
+    pub(crate) const fn is_over_budget(&self) -> bool {
+        self.held > self.limits.held
+    }
+
     pub(crate) fn note(&mut self, weird: &'static str) {
         if self.weird.len() < 16 {
-            self.weird.push(weird);
+            self.weird.push_back(weird);
         }
     }
 
@@ -218,7 +250,7 @@ impl Analyzer {
     }
 
     pub(crate) fn opaque(&mut self, conn: &mut Conn, protocol: Protocol) {
-        self.stats.skipped += conn.held();
+        conn.drop_held(self);
         if let Some(count) = self.stats.opaque.get_mut(protocol.index()) {
             *count += 1;
         }

@@ -90,6 +90,15 @@ struct Held {
     ts: Timestamp,
 }
 
+impl Probe {
+    /// Takes what is held of a direction.
+    fn take(&mut self, cx: &mut Analyzer, dir: Dir) -> Option<Box<Held>> {
+        let held = self.sides.get_mut(dir as usize)?.take()?;
+        cx.undecided = cx.undecided.saturating_sub(1);
+        Some(held)
+    }
+}
+
 /// Bytes that are not HTTP after which a connection with a known start is given up. A proxy's handshake before
 /// HTTP is shorter.
 const MAX_PASSED: u64 = 4096;
@@ -138,7 +147,7 @@ impl Conn {
         match &mut self.mode {
             Mode::Http(h1) => {
                 let turn = h1.data(cx, chunk);
-                self.turn(cx, turn)
+                self.turn(cx, turn, chunk.ts)
             }
             Mode::Probe(_) => self.probe(cx, chunk),
             Mode::Opaque(_) | Mode::Done => {
@@ -148,7 +157,13 @@ impl Conn {
         }
     }
 
-    fn turn(&mut self, cx: &mut Analyzer, turn: Turn) -> Verdict {
+    fn turn(&mut self, cx: &mut Analyzer, turn: Turn, ts: Timestamp) -> Verdict {
+        if turn != Turn::Http
+            && let Mode::Http(h1) = &mut self.mode
+        {
+            // What still waits will not be told apart in what follows.
+            h1.close(cx, ts);
+        }
         match turn {
             Turn::Http => Verdict::Continue,
             Turn::Opaque(protocol) => {
@@ -204,6 +219,11 @@ impl Conn {
             }
             Look::NeedMore => {
                 if slot.is_none() {
+                    if cx.undecided >= cx.limits.undecided {
+                        cx.stats.undecided_dropped += 1;
+                        return self.pass(cx, chunk);
+                    }
+                    cx.undecided += 1;
                     *slot = Some(Box::new(Held {
                         bytes: chunk.bytes.to_vec(),
                         offset: chunk.offset,
@@ -231,8 +251,7 @@ impl Conn {
     fn pass(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
         let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
         let side = chunk.dir as usize;
-        let held =
-            probe.sides.get_mut(side).and_then(Option::take).map_or(0, |h| h.bytes.len() - chunk.bytes.len());
+        let held = probe.take(cx, chunk.dir).map_or(0, |h| h.bytes.len() - chunk.bytes.len());
         cx.stats.skipped += (held + chunk.bytes.len()) as u64;
         probe.passed += (held + chunk.bytes.len()) as u64;
         if let Some(other) = probe.other.get_mut(side) {
@@ -251,10 +270,14 @@ impl Conn {
         Verdict::Continue
     }
 
-    /// Bytes that were held to see what they become.
-    pub(crate) fn held(&self) -> u64 {
-        let Mode::Probe(probe) = &self.mode else { return 0 };
-        probe.sides.iter().flatten().map(|held| held.bytes.len() as u64).sum()
+    /// Bytes that were held to see what they become will not become anything.
+    pub(crate) fn drop_held(&mut self, cx: &mut Analyzer) {
+        let Mode::Probe(probe) = &mut self.mode else { return };
+        for dir in [Dir::Orig, Dir::Resp] {
+            if let Some(held) = probe.take(cx, dir) {
+                cx.stats.skipped += held.bytes.len() as u64;
+            }
+        }
     }
 
     fn give_up(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, protocol: Protocol) -> Verdict {
@@ -272,45 +295,45 @@ impl Conn {
     /// HTTP/1 it is: what was held is read, in the order in which it came.
     fn begin(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
         let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
-        let mut sides = std::mem::take(&mut probe.sides);
-        let mut h1 = Box::new(H1::new(self.midstream, probe.depth));
+        let other = chunk.dir.other();
+        let (held_other, held_own) = (probe.take(cx, other), probe.take(cx, chunk.dir));
+        // Behind bytes that were passed over requests may be under way, as after a join in the middle.
+        let mut h1 = Box::new(H1::new(self.midstream || probe.passed > 0, probe.depth));
         h1.missed(probe.gap_end);
+        if let ([true, answered], false) = (probe.other, self.midstream) {
+            h1.passed_over(answered);
+        }
         if !self.http {
             cx.stats.connections += 1;
         }
         self.http = true;
-        let other = chunk.dir.other();
         let mut turn = Turn::Http;
-        for (dir, held) in [(other, sides.get_mut(other as usize)), (chunk.dir, None)] {
-            let Some(held) = held.and_then(Option::take) else { continue };
-            let chunk = Chunk { dir, offset: held.offset, bytes: &held.bytes, ack: held.ack, ts: held.ts };
-            turn = h1.data(cx, &chunk);
+        if let Some(held) = held_other {
+            let Held { bytes, offset, ack, ts } = *held;
+            turn = h1.data(cx, &Chunk { dir: other, offset, bytes: &bytes, ack, ts });
         }
-        if turn != Turn::Http {
-            let held = sides.get(chunk.dir as usize).and_then(Option::as_ref).map(|held| held.bytes.len());
-            cx.stats.skipped += held.unwrap_or(chunk.bytes.len()) as u64;
+        let own = match &held_own {
+            Some(held) => Chunk { offset: held.offset, bytes: &held.bytes, ack: held.ack, ..*chunk },
+            None => *chunk,
+        };
+        if turn == Turn::Http {
+            turn = h1.data(cx, &own);
         } else {
-            turn = match sides.get_mut(chunk.dir as usize).and_then(Option::take) {
-                Some(held) => {
-                    let whole = Chunk { offset: held.offset, bytes: &held.bytes, ack: held.ack, ..*chunk };
-                    h1.data(cx, &whole)
-                }
-                None => h1.data(cx, chunk),
-            };
+            cx.stats.skipped += own.bytes.len() as u64;
         }
         self.mode = Mode::Http(h1);
-        self.turn(cx, turn)
+        self.turn(cx, turn, chunk.ts)
     }
 
     pub(crate) fn gap(&mut self, cx: &mut Analyzer, gap: &Gap) -> Verdict {
         match &mut self.mode {
             Mode::Http(h1) => {
                 let turn = h1.gap(cx, gap);
-                self.turn(cx, turn)
+                self.turn(cx, turn, gap.ts)
             }
             Mode::Probe(probe) => {
                 // Whatever was held cannot be completed; what follows is like a connection joined late.
-                if let Some(held) = probe.sides.get_mut(gap.dir as usize).and_then(Option::take) {
+                if let Some(held) = probe.take(cx, gap.dir) {
                     cx.stats.skipped += held.bytes.len() as u64;
                 }
                 if let Some(end) = probe.gap_end.get_mut(gap.dir as usize) {
@@ -339,16 +362,15 @@ impl Conn {
     fn end_first_line(&mut self, cx: &mut Analyzer) {
         let Mode::Probe(probe) = &mut self.mode else { return };
         let http_port = probe::is_http_port(self.port) || probe.depth > 0;
-        let [orig, _] = &mut probe.sides;
-        let Some(mut held) = orig.take() else { return };
+        let Some(mut held) = probe.take(cx, Dir::Orig) else { return };
         held.bytes.push(b'\n');
         let is_request = probe::look(&held.bytes, http_port) == Look::Request;
         held.bytes.pop();
+        let Held { bytes, offset, ack, ts } = *held;
         if is_request {
-            let Held { bytes, offset, ack, ts } = *held;
             self.begin(cx, &Chunk { dir: Dir::Orig, offset, bytes: &bytes, ack, ts });
         } else {
-            *orig = Some(held);
+            cx.stats.skipped += bytes.len() as u64;
         }
     }
 
@@ -358,17 +380,9 @@ impl Conn {
             cx.opaque(self, Protocol::Tls(name));
         }
         self.end_first_line(cx);
-        self.flush_probe(cx);
+        self.drop_held(cx);
         if let Mode::Http(h1) = &mut self.mode {
             h1.close(cx, ts);
-        }
-    }
-
-    /// A connection that ended while its first line was still short: what is there is taken for what it is.
-    fn flush_probe(&mut self, cx: &mut Analyzer) {
-        let Mode::Probe(probe) = &mut self.mode else { return };
-        for held in probe.sides.iter_mut().filter_map(Option::take) {
-            cx.stats.skipped += held.bytes.len() as u64;
         }
     }
 }

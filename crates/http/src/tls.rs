@@ -93,7 +93,8 @@ fn name_in(mut hello: Cursor<'_>) -> Option<String> {
         while let Some(kind) = list.number(1) {
             let name = list.vector(2)?;
             if kind == 0 {
-                let plain = name.0.iter().all(u8::is_ascii_graphic);
+                // A DNS name has at most 253 characters.
+                let plain = name.0.len() <= 253 && name.0.iter().all(u8::is_ascii_graphic);
                 return (plain && !name.0.is_empty())
                     .then(|| String::from_utf8_lossy(name.0).to_ascii_lowercase());
             }

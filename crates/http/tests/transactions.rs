@@ -349,3 +349,112 @@ fn not_http_is_left_alone() {
     check(&[Data(S, b"SSH-2.0-OpenSSH_9.2\r\n"), Data(C, b"SSH-2.0-client\r\n")], &[]);
     check(&[Data(C, b"OPTIONS rtsp://h/s RTSP/1.0\r\nCSeq: 1\r\n\r\n")], &[]);
 }
+
+#[test]
+fn an_interim_response_does_not_vouch_for_what_comes_behind_a_gap() {
+    check(
+        &[
+            Data(C, b"POST /p HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"),
+            Data(S, b"HTTP/1.1 100 Continue\r\n\r\n"),
+            Data(C, b"hi"),
+            Hole(S, 43),
+            Data(C, GET_B),
+            Data(S, NOT_FOUND),
+        ],
+        &["1 POST /p 2 > - (100) [response_lost]", "2 GET /b 0 > 404 3"],
+    );
+}
+
+#[test]
+fn junk_between_messages_does_not_shift_the_pairs() {
+    let junk = [OK_5, b"!!\r\n", NOT_FOUND].concat();
+    let out =
+        run(false, &[Data(C, &[GET_A, GET_B].concat()), Data(S, &junk), Data(C, GET_C), Data(S, NOT_FOUND)]);
+    assert!(
+        out.iter().all(|line| !line.contains("GET /b 0 > 404") && line != "2 GET /b 0 > 200 5"),
+        "{out:?}"
+    );
+    let out = run(false, &[Data(C, &[b"\x01\x02junk\r\n", GET_B].concat()), Data(C, GET_C), Data(S, OK_5)]);
+    assert!(!out.iter().any(|line| line.contains("GET /c 0 > 200")), "{out:?}");
+}
+
+#[test]
+fn a_length_behind_many_fields_still_frames_the_body() {
+    let mut head = b"POST /p HTTP/1.1\r\n".to_vec();
+    for i in 0..300 {
+        head.extend_from_slice(format!("X-{i}: y\r\n").as_bytes());
+    }
+    let inner = b"GET /fake HTTP/1.1\r\n\r\n";
+    head.extend_from_slice(format!("Content-Length: {}\r\n\r\n", inner.len()).as_bytes());
+    head.extend_from_slice(inner);
+    check(&[Data(C, &head), Data(S, OK_5)], &["1 POST /p 22 > 200 5"]);
+}
+
+#[test]
+fn the_response_being_read_keeps_its_request_when_too_many_wait() {
+    let limits = Limits { pending: 2, ..Limits::default() };
+    let mut driver = Driver::new(false);
+    driver.analyzer = Analyzer::new(limits);
+    driver.data(C, GET_A);
+    driver.data(C, GET_B);
+    driver.data(S, &OK_5[..40]);
+    driver.data(C, GET_C);
+    driver.data(S, &OK_5[40..]);
+    let out: Vec<_> = driver.finish().iter().map(show).collect();
+    assert!(out.contains(&"1 GET /a 0 > 200 5".to_owned()), "{out:?}");
+}
+
+#[test]
+fn a_request_time_out_that_crosses_a_request_is_not_its_response() {
+    let mut driver = Driver::new(false);
+    driver.data(C, GET_A);
+    driver.data(S, OK_5);
+    let unseen = driver.at[0];
+    driver.data(C, GET_B);
+    let bytes = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n";
+    let chunk = Chunk { dir: S, offset: driver.at[1], bytes, ack: unseen, ts: Timestamp(9) };
+    driver.analyzer.data(&mut driver.conn, &chunk);
+    driver.at[1] += bytes.len() as u64;
+    let out: Vec<_> = driver.finish().iter().map(show).collect();
+    assert!(!out.iter().any(|line| line.contains("GET /b 0 > 408")), "{out:?}");
+}
+
+#[test]
+fn what_waits_is_given_out_before_the_protocol_changes() {
+    check(
+        &[
+            Data(C, b"POST /u HTTP/1.1\r\nUpgrade: x\r\nContent-Length: 10\r\n\r\nab"),
+            Data(S, b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+        ],
+        &["1 POST /u 2 truncated > 101 0"],
+    );
+    check(
+        &[Data(C, &[b"CONNECT h:1 HTTP/1.1\r\n\r\n", GET_B].concat()), Data(S, b"HTTP/1.1 200 OK\r\n\r\n")],
+        &["1 CONNECT h:1 0 > 200 0", "2 GET /b 0 > - [no_response]"],
+    );
+}
+
+#[test]
+fn a_version_less_line_behind_a_request_is_no_request() {
+    check(
+        &[Data(C, b"POST /p HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi there friend\r\n"), Data(S, OK_5)],
+        &["1 POST /p 2 > 200 5"],
+    );
+    check(&[Data(C, b"GET /old\r\n"), Data(S, NOT_FOUND)], &["1 GET /old 0 > 404 3"]);
+}
+
+#[test]
+fn a_client_that_pipelines_gets_no_pairs_behind_a_gap() {
+    let out = run(
+        false,
+        &[
+            Data(C, &[GET_A, GET_B].concat()),
+            Hole(S, OK_5.len() as u64),
+            Data(C, GET_C),
+            Data(S, NOT_FOUND),
+            Data(C, GET_A),
+            Data(S, OK_5),
+        ],
+    );
+    assert!(!out.iter().any(|line| line.contains("GET /c 0 > 404")), "{out:?}");
+}

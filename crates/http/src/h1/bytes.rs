@@ -4,6 +4,7 @@ const NAME: u8 = 1;
 const TOKEN: u8 = 2;
 const SPACE: u8 = 4;
 
+#[allow(clippy::indexing_slicing, reason = "in a constant an index out of range does not compile")]
 const CLASSES: [u8; 256] = {
     let mut table = [0; 256];
     let mut i = 0;

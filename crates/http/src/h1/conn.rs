@@ -32,6 +32,10 @@ pub(crate) struct H1 {
     slots: Slots,
     /// Set when the connection turns into something else.
     turn: Turn,
+    /// A request was read.
+    requested: bool,
+    /// `bad_HTTP_request` was noted: once for a connection.
+    bad_request: bool,
 }
 
 impl H1 {
@@ -41,6 +45,8 @@ impl H1 {
             response: Side::new(Kind::Response),
             slots: Slots::new(midstream, depth),
             turn: Turn::Http,
+            requested: false,
+            bad_request: false,
         }
     }
 
@@ -53,6 +59,12 @@ impl H1 {
         if response > 0 {
             self.slots.response_gap(response);
         }
+    }
+
+    /// Takes note that the client sent something that was no request before; `answered` says that the server
+    /// sent something of that kind, too.
+    pub(crate) fn passed_over(&mut self, answered: bool) {
+        self.slots.request_gap(answered);
     }
 
     /// Reads the parts that the next bytes will need.
@@ -74,7 +86,8 @@ impl H1 {
         let skipped_before = cx.stats.skipped;
         let mut at = 0;
         while at < chunk.bytes.len() && self.turn == Turn::Http {
-            if chunk.dir == Dir::Resp && self.response.phase == Phase::Idle && self.starts_headless() {
+            let rest = chunk.bytes.get(at..).unwrap_or_default();
+            if chunk.dir == Dir::Resp && self.response.phase == Phase::Idle && self.starts_headless(rest) {
                 self.response.begin_headless(cx, chunk, at);
                 self.response_head(cx);
                 continue;
@@ -95,6 +108,14 @@ impl H1 {
                 (Found::Head, Dir::Resp) => self.response_head(cx),
                 (Found::End, Dir::Orig) => self.request_end(cx, Phase::Idle),
                 (Found::End, Dir::Resp) => self.response_end(cx, Phase::Idle),
+                (Found::Cut, Dir::Orig) => {
+                    self.request_end(cx, Phase::Lost);
+                    self.lose(Dir::Orig);
+                }
+                (Found::Cut, Dir::Resp) => {
+                    self.response_end(cx, Phase::Lost);
+                    self.lose(Dir::Resp);
+                }
                 (Found::Violation, dir) => self.violation(cx, dir),
             }
         }
@@ -106,22 +127,44 @@ impl H1 {
     }
 
     fn violation(&mut self, cx: &mut Analyzer, dir: Dir) {
-        if dir == Dir::Orig {
+        if dir == Dir::Orig && !self.bad_request {
+            self.bad_request = true;
             cx.note("bad_HTTP_request");
         }
-        self.side(dir).phase = Phase::Lost;
+        self.lose(dir);
     }
 
-    /// The oldest request is HTTP/0.9: its response has no head.
-    fn starts_headless(&mut self) -> bool {
-        self.slots.current().is_some_and(|slot| slot.http09 && !slot.answered)
+    /// Where the next message begins in a direction is not known any more, nor how many were passed over:
+    /// the order alone does not tell the pairs.
+    fn lose(&mut self, dir: Dir) {
+        let side = self.side(dir);
+        side.phase = Phase::Lost;
+        let position = side.position;
+        match dir {
+            Dir::Orig => self.slots.request_gap(true),
+            Dir::Resp => self.slots.response_gap(position),
+        }
+    }
+
+    /// The oldest request is HTTP/0.9: its response has no head, unless the server answers in a later version.
+    fn starts_headless(&mut self, bytes: &[u8]) -> bool {
+        let opening = bytes.get(..5).unwrap_or(bytes);
+        let has_head = b"HTTP/".get(..opening.len()).is_some_and(|p| p.eq_ignore_ascii_case(opening));
+        !has_head && self.slots.current().is_some_and(|slot| slot.http09 && !slot.answered)
     }
 
     fn request_head(&mut self, cx: &mut Analyzer) {
         let Some(mut message) = self.request.message.take() else { return };
+        if message.version.is_none() && !message.head_cut && self.requested {
+            // HTTP/0.9 has one request for a connection: behind another one this is no request line.
+            cx.give_back(message);
+            return self.violation(cx, Dir::Orig);
+        }
+        self.requested = true;
         cx.stats.requests += 1;
         self.end_bodiless_response(cx, message.ack);
-        if let Some(slot) = self.slots.push_request(cx, &message) {
+        let answering = self.response.message.is_some();
+        if let Some(slot) = self.slots.push_request(cx, &message, answering) {
             slot.head_only = message.method().eq_ignore_ascii_case(b"HEAD");
             slot.connect = message.method().eq_ignore_ascii_case(b"CONNECT");
             slot.upgrade = upgrade(&message);
@@ -141,6 +184,9 @@ impl H1 {
         if cut || last {
             self.request.frame(cx, framing, coding);
             self.request_end(cx, Phase::Lost);
+            if cut {
+                self.lose(Dir::Orig);
+            }
         } else if self.request.frame(cx, framing, coding) {
             self.request_end(cx, Phase::Idle);
         }
@@ -160,7 +206,7 @@ impl H1 {
     fn response_head(&mut self, cx: &mut Analyzer) {
         let Some(mut message) = self.response.message.take() else { return };
         cx.stats.responses += 1;
-        self.slots.claim(cx, message.offset);
+        self.slots.claim(cx, &message);
         let slot = self.slots.current();
         let head_only = slot.is_some_and(|slot| slot.head_only);
         let asked = if head_only { Asked::Head } else { Asked::Other };
@@ -174,6 +220,7 @@ impl H1 {
         self.response.message = Some(message);
         if cut {
             self.response_end(cx, Phase::Lost);
+            self.lose(Dir::Resp);
         } else if self.response.frame(cx, framing, coding) {
             self.response_end(cx, Phase::Idle);
         }

@@ -174,10 +174,8 @@ fn unfold(message: &mut Message) {
 /// of them; other bytes before a name are passed over, as Zeek does.
 #[inline]
 fn new_field(bytes: &[u8], range: Range<usize>, limits: HeadLimits, message: &mut Message) {
-    if message.fields.len() >= limits.fields {
-        message.head_cut = true;
-        return;
-    }
+    let full = message.fields.len() >= limits.fields;
+    message.head_cut |= full;
     let start = range.start;
     let content = bytes.get(range).unwrap_or_default();
     // Nearly every name is plain and ends at its colon.
@@ -194,6 +192,11 @@ fn new_field(bytes: &[u8], range: Range<usize>, limits: HeadLimits, message: &mu
     };
     let value = trim(content, colon + 1);
     let bare = content.get(name.clone()).unwrap_or_default();
+    // Fields that frame and route the message count wherever they stand: leaving them out would let a sender
+    // hide a message behind many others.
+    if full && (known(bare).is_none() || message.fields.len() >= limits.fields.saturating_mul(2)) {
+        return;
+    }
     message.fields.push(Field {
         name: Span::new(start + name.start, start + name.end),
         value: Span::new(start + value.start, start + value.end),

@@ -3,11 +3,13 @@
 //! Without loss it is the order: the n-th response answers the n-th request (RFC 9112 section 9.3.2). Behind
 //! a gap the order proves nothing, and the acknowledgement numbers decide. A client that does not pipeline
 //! has received everything up to the start of the response when it sends the request, so the request's
-//! acknowledgement *equals* the response's stream offset. Where that equality does not hold, request and
-//! response are given out apart, marked [`Pairing::Ambiguous`]: never a wrong pair.
+//! acknowledgement *equals* the response's stream offset. Where that equality does not hold, or the client
+//! was seen to pipeline on this connection, request and response are given out apart, marked
+//! [`Pairing::Ambiguous`]. What cannot be known is a client that pipelines for the first time exactly
+//! where bytes are missing; hardly any client pipelines.
 use crate::analyzer::Analyzer;
 use crate::exchange::{Exchange, Informational, Pairing};
-use crate::message::Message;
+use crate::message::{Field, Message};
 use std::collections::VecDeque;
 
 /// What is known of the request of a slot.
@@ -33,6 +35,12 @@ pub(super) struct Slot {
     pub(super) request: Option<Box<Message>>,
     /// How far the client had received the response stream when it sent the request.
     ack: u64,
+    /// Stream offset of the request.
+    offset: u64,
+    /// An interim response was read, and nothing is missing since: the final one follows it.
+    continues: bool,
+    /// What the request counts for in the budget of held bytes.
+    weight: u64,
     pub(super) head_only: bool,
     pub(super) connect: bool,
     pub(super) http09: bool,
@@ -62,6 +70,9 @@ pub(super) struct Slots {
     midstream: bool,
     /// A response was given to a request before.
     paired: bool,
+    /// The client was seen to send a request before it had the response to the one before: the
+    /// acknowledgements of its requests do not tell which response is meant.
+    pipelines: bool,
     /// End of the last gap of the response stream.
     response_gap_end: u64,
 }
@@ -70,7 +81,15 @@ impl Slots {
     pub(super) const fn new(midstream: bool, depth: u32) -> Self {
         // Requests may be under way on a connection that was joined in the middle.
         let synced = !midstream;
-        Self { slots: VecDeque::new(), depth, synced, midstream, paired: false, response_gap_end: 0 }
+        Self {
+            slots: VecDeque::new(),
+            depth,
+            synced,
+            midstream,
+            paired: false,
+            pipelines: false,
+            response_gap_end: 0,
+        }
     }
 
     /// Whether the order alone tells the pairs.
@@ -91,6 +110,9 @@ impl Slots {
             depth,
             request: None,
             ack: 0,
+            offset: 0,
+            continues: false,
+            weight: 0,
             head_only: false,
             connect: false,
             http09: false,
@@ -102,19 +124,28 @@ impl Slots {
         }
     }
 
-    /// A request's head was read.
-    pub(super) fn push_request(&mut self, cx: &mut Analyzer, request: &Message) -> Option<&mut Slot> {
-        if self.slots.len() >= cx.limits.pending {
+    /// A request's head was read. `answering` says that the front slot's response is being read.
+    pub(super) fn push_request(
+        &mut self,
+        cx: &mut Analyzer,
+        request: &Message,
+        answering: bool,
+    ) -> Option<&mut Slot> {
+        let oldest = usize::from(answering);
+        let crowded = cx.is_over_budget() && self.slots.len() > oldest;
+        if self.slots.len() >= cx.limits.pending.max(2) || crowded {
             cx.stats.pending_dropped += 1;
             cx.note("HTTP_excessive_pipelining");
-            if let Some(oldest) = self.slots.pop_front() {
+            if let Some(oldest) = self.slots.remove(oldest) {
                 self.synced = false;
                 emit(cx, oldest, Pairing::NoResponse);
             }
         }
+        self.pipelines |= self.slots.back().is_some_and(|s| s.is_request() && s.ack == request.ack);
         let mut slot = self.slot(State::Receiving, Pairing::Paired);
         slot.ack = request.ack;
-        slot.http09 = request.version.is_none();
+        slot.offset = request.offset;
+        slot.http09 = request.version.is_none() && !request.head_cut;
         if self.slots.capacity() == 0 {
             // Few clients pipeline: one slot, used again and again, stays in the cache.
             self.slots.reserve_exact(1);
@@ -128,6 +159,8 @@ impl Slots {
         let receiving = self.slots.iter().rposition(|s| s.state == State::Receiving);
         let Some(at) = receiving else { return cx.give_back(request) };
         let Some(slot) = self.slots.get_mut(at) else { return };
+        slot.weight = weight(&request);
+        cx.hold(slot.weight);
         slot.request = Some(request);
         slot.state = State::Complete;
         if slot.answered
@@ -155,6 +188,7 @@ impl Slots {
         self.synced = false;
         self.response_gap_end = end;
         for slot in &mut self.slots {
+            slot.continues = false;
             if let State::Lost { resolved } = &mut slot.state {
                 *resolved = true;
             }
@@ -171,20 +205,27 @@ impl Slots {
         self.slots.front_mut()
     }
 
-    /// The next response begins at stream offset `offset`: makes the slot that it belongs to the front one.
-    pub(super) fn claim(&mut self, cx: &mut Analyzer, offset: u64) {
+    /// The head of the next response was read: makes the slot that it belongs to the front one.
+    pub(super) fn claim(&mut self, cx: &mut Analyzer, response: &Message) {
+        let (offset, received) = (response.offset, response.ack);
         if self.synced {
+            self.pipelines |= self.slots.get(1).is_some_and(|s| s.is_request() && s.ack <= offset);
             match self.slots.front() {
-                Some(front) if !front.answered => self.paired = true,
+                // An idle connection is ended by a 408 that crosses the next request: it is not its response.
+                Some(front) if !front.answered && (response.status != 408 || front.offset < received) => {
+                    self.paired = true;
+                }
                 _ => self.alone(Pairing::Unsolicited),
             }
             return;
         }
         // An interim response has been read for the front slot: the final one follows it.
-        if self.slots.front().is_some_and(|s| s.informational.is_some() && !s.answered) {
+        if self.slots.front().is_some_and(|s| s.continues && !s.answered) {
             return;
         }
-        let Some(last) = self.slots.iter().rposition(|s| s.is_request() && s.ack <= offset) else {
+        let Some(last) =
+            self.slots.iter().rposition(|s| s.is_request() && s.ack <= offset && s.offset < received)
+        else {
             // Every request that was seen was sent after this response began.
             let before_start = match self.slots.front_mut() {
                 Some(Slot { state: State::Lost { resolved }, .. }) => {
@@ -198,7 +239,7 @@ impl Slots {
         let ack = self.slots.get(last).map_or(0, |s| s.ack);
         let first = self.slots.iter().position(|s| s.is_request() && s.ack == ack).unwrap_or(last);
         let unresolved = self.slots.iter().take(first).any(|s| s.state == State::Lost { resolved: false });
-        if ack == offset && !unresolved {
+        if ack == offset && !unresolved && !self.pipelines {
             self.give_up(cx, first, Pairing::ResponseLost);
             self.paired = true;
             self.synced = !self.slots.iter().any(|s| matches!(s.state, State::Lost { .. }));
@@ -247,6 +288,7 @@ impl Slots {
     /// An interim response of the front slot is complete.
     pub(super) fn interim_response(&mut self, cx: &mut Analyzer, response: Box<Message>) {
         if let Some(slot) = self.slots.front_mut() {
+            slot.continues = true;
             slot.informational =
                 Some(Box::new(Informational { status: response.status, reason: response.reason().to_vec() }));
         }
@@ -268,8 +310,15 @@ impl Slot {
     }
 }
 
+/// What a message that waits counts for in the budget of held bytes.
+fn weight(message: &Message) -> u64 {
+    let fields = message.fields.capacity() * size_of::<Field>();
+    (message.head.capacity() + message.body.kept.capacity() + fields) as u64
+}
+
 /// Gives a transaction out; `without` is what is said of a request that has no response.
 fn emit(cx: &mut Analyzer, slot: Slot, without: Pairing) {
+    cx.release(slot.weight);
     if matches!(slot.state, State::Lost { .. }) {
         return;
     }

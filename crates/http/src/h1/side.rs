@@ -34,6 +34,8 @@ pub(super) enum Found {
     Head,
     /// `Side::message` is complete.
     End,
+    /// `Side::message` was given up at a limit: what follows in the stream is not known.
+    Cut,
     /// The bytes are not HTTP.
     Violation,
 }
@@ -124,7 +126,7 @@ impl Side {
             HeadStep::Done(used) => (used, self.begin(message, chunk.ts)),
             HeadStep::Incomplete => {
                 cx.give_back(message);
-                self.partial.extend_from_slice(bytes);
+                self.hold(cx, bytes);
                 self.phase = Phase::Head;
                 (bytes.len(), self.check_head_limit(cx, chunk.ts))
             }
@@ -138,15 +140,14 @@ impl Side {
 
     fn head(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, bytes: &[u8]) -> (usize, Found) {
         let before = self.partial.len();
-        self.partial.extend_from_slice(bytes);
+        self.hold(cx, bytes);
         if !head::may_be_complete(&self.partial, before) && !self.is_first_line(before) {
             return (bytes.len(), self.check_head_limit(cx, chunk.ts));
         }
         let mut message = cx.message();
         match head::read(&self.partial, self.kind, cx.limits.head, false, &mut message) {
             HeadStep::Done(used) => {
-                self.partial.clear();
-                self.partial.shrink_to(4096);
+                self.let_go(cx);
                 (used.saturating_sub(before), self.begin(message, chunk.ts))
             }
             HeadStep::Incomplete => {
@@ -156,7 +157,7 @@ impl Side {
             HeadStep::NotHttp => {
                 cx.give_back(message);
                 cx.stats.skipped += before as u64;
-                self.partial.clear();
+                self.let_go(cx);
                 (0, Found::Violation)
             }
         }
@@ -170,7 +171,7 @@ impl Side {
     }
 
     fn check_head_limit(&mut self, cx: &mut Analyzer, ts: Timestamp) -> Found {
-        if self.partial.len() < cx.limits.head.bytes {
+        if self.partial.len() < cx.limits.head.bytes && !cx.is_over_budget() {
             return Found::Nothing;
         }
         if self.cut_head(cx, ts) { Found::Head } else { Found::Violation }
@@ -178,6 +179,7 @@ impl Side {
 
     /// Takes what there is of a head as the message's head: it was cut off by a limit, a gap, or the end.
     pub(super) fn cut_head(&mut self, cx: &mut Analyzer, ts: Timestamp) -> bool {
+        cx.release(self.partial.len() as u64);
         let partial = std::mem::take(&mut self.partial);
         let mut message = cx.message();
         if !matches!(head::read(&partial, self.kind, cx.limits.head, true, &mut message), HeadStep::Done(_)) {
@@ -236,7 +238,30 @@ impl Side {
     fn body(&mut self, cx: &mut Analyzer, bytes: &[u8], ts: Timestamp) {
         if let Some(message) = self.message.as_mut() {
             body::push(message, &mut self.decoder, &cx.limits.body, bytes, ts);
+            if message.body.decode_failed {
+                self.release_decoder(cx);
+            }
         }
+    }
+
+    /// Another body may be decoded now.
+    fn release_decoder(&mut self, cx: &mut Analyzer) {
+        if self.decoder.take().is_some() {
+            cx.decoders = cx.decoders.saturating_sub(1);
+        }
+    }
+
+    /// Keeps bytes that are too few to be read.
+    fn hold(&mut self, cx: &mut Analyzer, bytes: &[u8]) {
+        self.partial.extend_from_slice(bytes);
+        cx.hold(bytes.len() as u64);
+    }
+
+    /// What was kept has been read.
+    fn let_go(&mut self, cx: &mut Analyzer) {
+        cx.release(self.partial.len() as u64);
+        self.partial.clear();
+        self.partial.shrink_to(4096);
     }
 
     fn chunked(
@@ -269,15 +294,19 @@ impl Side {
             return (2, Found::End);
         }
         let before = self.partial.len();
-        self.partial.extend_from_slice(bytes);
-        if let Some(used) = head::read_trailers(&self.partial, cx.limits.head, message) {
-            self.partial.clear();
+        self.hold(cx, bytes);
+        // Looked at again only when an empty line can be there: a slow sender must not cost a scan a byte.
+        let ready = matches!(self.partial.as_slice(), [b'\n', ..] | [b'\r', b'\n', ..])
+            || head::may_be_complete(&self.partial, before);
+        let Some(message) = self.message.as_mut() else { return (bytes.len(), Found::Violation) };
+        if ready && let Some(used) = head::read_trailers(&self.partial, cx.limits.head, message) {
+            self.let_go(cx);
             return (used.saturating_sub(before), Found::End);
         }
-        if self.partial.len() >= cx.limits.head.bytes {
-            self.partial.clear();
+        if self.partial.len() >= cx.limits.head.bytes || cx.is_over_budget() {
             message.completeness = Completeness::Truncated;
-            return (bytes.len(), Found::End);
+            self.let_go(cx);
+            return (bytes.len(), Found::Cut);
         }
         (bytes.len(), Found::Nothing)
     }
@@ -354,14 +383,16 @@ impl Side {
         if let Some(message) = self.message.as_mut() {
             body::gap(message, &cx.limits.body, len);
             message.completeness = Completeness::Gap;
+            if message.body.decode_failed {
+                self.release_decoder(cx);
+            }
         }
     }
 
     /// Gives out the message at hand.
     pub(super) fn finish(&mut self, cx: &mut Analyzer, next: Phase) -> Option<Box<Message>> {
-        if self.decoder.take().is_some() {
-            cx.decoders = cx.decoders.saturating_sub(1);
-        }
+        self.release_decoder(cx);
+        self.let_go(cx);
         self.phase = next;
         let mut message = self.message.take()?;
         body::finish(&mut message, &cx.limits.body);
