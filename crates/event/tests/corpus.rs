@@ -121,7 +121,11 @@ fn request(record: &Record) -> Option<Box<Message>> {
 fn response(record: &Record) -> Option<Box<Message>> {
     let mut m = Message { response: true, start: time(record), ..Message::default() };
     m.status = record.get("status_code")?.as_u64()? as u16;
-    m.third = append(&mut m.head, &bytes(text(record, "status_msg")?));
+    let reason = bytes(text(record, "status_msg")?);
+    if reason != b"<empty>" {
+        append(&mut m.head, b"HTTP/1.1 200 ");
+        m.third = append(&mut m.head, &reason);
+    }
     let (major, minor) = text(record, "version")?.split_once('.')?;
     let version = Version { major: major.parse().ok()?, minor: minor.parse().ok()? };
     m.version = (text(record, "version") != Some("0.9")).then_some(version);

@@ -37,9 +37,10 @@ fn section(out: &mut String, command: &clap::Command) {
         let value =
             arg.get_value_names().and_then(|n| n.first()).map(ToString::to_string).unwrap_or_default();
         let takes = arg.get_action().takes_values();
+        let short = arg.get_short().map(|short| format!("-{short}, ")).unwrap_or_default();
         let name = match (arg.get_long(), takes) {
-            (Some(long), true) => format!("--{long} {value}"),
-            (Some(long), false) => format!("--{long}"),
+            (Some(long), true) => format!("{short}--{long} {value}"),
+            (Some(long), false) => format!("{short}--{long}"),
             (None, _) => value,
         };
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
