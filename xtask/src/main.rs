@@ -3,8 +3,8 @@
 mod bench;
 mod deny;
 mod fuzz;
-mod golden;
 mod r#gen;
+mod golden;
 mod loss;
 mod sh;
 mod tidy;

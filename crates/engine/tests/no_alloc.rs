@@ -1,6 +1,5 @@
 //! In a steady state nothing is allocated: not for a packet in the middle of a body, and not for a whole
 //! exchange when bodies are not kept.
-#![allow(unsafe_code, reason = "a global allocator cannot be written without")]
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 use harken_engine::{Closed, Config, Front, Output, Shard};
 use harken_event::zeek::http::HttpLog;
@@ -8,35 +7,6 @@ use harken_event::zeek::weird::Weird;
 use harken_event::{Form, Transaction};
 use harken_flow::Dir;
 use harken_wire::{Encap, Ip, Segment, TcpFlags, Timestamp};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: hands every call on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise is the system allocator's.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: as above.
-        unsafe { System.realloc(ptr, layout, size) }
-    }
-}
-
-#[global_allocator]
-static GLOBAL: Counting = Counting;
 
 /// Writes `http.log` into one buffer, as a log on disk does.
 struct Log {
@@ -53,6 +23,11 @@ impl Output for Log {
     }
     fn closed(&mut self, _: &Closed<'_>) {}
     fn weird(&mut self, _: &Weird<'_>) {}
+}
+
+/// The allocations that something takes on this thread, growing of buffers included.
+fn allocations(run: impl FnOnce()) -> u64 {
+    allocation_counter::measure(run).count_total
 }
 
 const FLOWS: u16 = 50;
@@ -84,7 +59,13 @@ impl Feed {
 
     /// One segment on every flow; the allocations that they took.
     fn all(&mut self, dir: Dir, flags: u8, payload: &[u8]) -> u64 {
-        let before = ALLOCATIONS.get();
+        let took = allocations(|| self.send(dir, flags, payload));
+        let step = payload.len() as u32 + u32::from(flags & TcpFlags::SYN != 0);
+        self.next[dir as usize] = self.next[dir as usize].wrapping_add(step);
+        took
+    }
+
+    fn send(&mut self, dir: Dir, flags: u8, payload: &[u8]) {
         for flow in 0..FLOWS {
             let (client, server) = ((Ip::v4([10, 0, 0, 1]), 1024 + flow), (Ip::v4([10, 0, 0, 2]), 80));
             let (src, dst) = if dir == Dir::Orig { (client, server) } else { (server, client) };
@@ -105,9 +86,6 @@ impl Feed {
             self.at += 1000;
             self.shard.segment(Timestamp(self.at), &segment);
         }
-        let step = payload.len() as u32 + u32::from(flags & TcpFlags::SYN != 0);
-        self.next[dir as usize] = self.next[dir as usize].wrapping_add(step);
-        ALLOCATIONS.get() - before
     }
 
     /// A request, and a response of four segments, on every flow. The allocations inside of the response's
@@ -156,9 +134,10 @@ fn frames_are_decoded_without_allocation() {
     let mut reader = harken_capture::open(std::path::Path::new(case)).unwrap();
     let mut segments = 0;
     while let Some(packet) = reader.next_packet().unwrap() {
-        let before = ALLOCATIONS.get();
-        let _ = front.frame(packet.ts, packet.dlt, packet.data, &mut |_, _| segments += 1);
-        assert_eq!(ALLOCATIONS.get(), before);
+        let took = allocations(|| {
+            let _ = front.frame(packet.ts, packet.dlt, packet.data, &mut |_, _| segments += 1);
+        });
+        assert_eq!(took, 0);
     }
     assert_eq!(segments, 213);
 }
