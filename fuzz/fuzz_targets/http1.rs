@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
     let limits = limits();
     let mut analyzer = Analyzer::new(limits);
     let midstream = data.first() == Some(&0xfe);
-    let mut conn = analyzer.open(if data.len() % 2 == 0 { 80 } else { 40_000 }, midstream);
+    let mut conn = analyzer.open(if data.len().is_multiple_of(2) { 80 } else { 40_000 }, midstream);
     let (mut fed, mut at, mut clock, mut ended) = (0u64, [0u64; 2], 1u64, [false; 2]);
     for (number, step) in data.split(|b| *b == 0xff).enumerate() {
         let plain = if probe::is_response_start(step) { 1 } else { 0 };
