@@ -55,7 +55,7 @@ pub fn sniff(bytes: &[u8]) -> Option<&'static str> {
     match text {
         [b'{', rest @ ..] if json_follows(rest, b"\"}") => Some("application/json"),
         [b'[', rest @ ..] if json_follows(rest, b"\"{[]0123456789-tfn") => Some("application/json"),
-        _ if !bytes.is_empty() && bytes.iter().all(|b| is_text(*b)) => Some("text/plain"),
+        _ if is_text(bytes) => Some("text/plain"),
         _ => None,
     }
 }
@@ -64,6 +64,39 @@ fn json_follows(rest: &[u8], openings: &[u8]) -> bool {
     rest.iter().find(|b| !b.is_ascii_whitespace()).is_none_or(|b| openings.contains(b))
 }
 
-const fn is_text(byte: u8) -> bool {
+/// Whether `bytes` are UTF-8 without control characters; the last character may be cut off.
+fn is_text(bytes: &[u8]) -> bool {
+    let valid = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_some() => return false,
+        Err(error) => {
+            let whole = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            std::str::from_utf8(whole).unwrap_or_default()
+        }
+    };
+    !valid.is_empty() && valid.bytes().all(is_printable)
+}
+
+const fn is_printable(byte: u8) -> bool {
     byte >= 0x20 && byte != 0x7f || matches!(byte, b'\t' | b'\r' | b'\n' | 0x0c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_are_not_told_for_it() {
+        for (bytes, expected) in [
+            (&b"\xff\xfe\xfd\xfc"[..], None),
+            (b"caf\xc3\xa9", Some("text/plain")),
+            (b"caf\xc3", Some("text/plain")),
+            (b"caf\xe9 au lait", None),
+            (b"\xc3", None),
+            (b"plain", Some("text/plain")),
+            (b"pl\x00in", None),
+        ] {
+            assert_eq!(sniff(bytes), expected, "{bytes:?}");
+        }
+    }
 }
