@@ -1,6 +1,8 @@
 //! What becomes of a body's bytes: counted always, decoded always, kept up to a limit.
+mod brotli;
 mod decode;
 pub mod mime;
+mod zstd;
 
 use crate::message::{BodyGap, Coding, Message};
 pub use decode::Decoder;
@@ -67,14 +69,7 @@ fn coded(message: &mut Message, decoder: &mut Option<Box<Decoder>>, limits: &Bod
     if message.body.decode_failed {
         return;
     }
-    let coding = message.body.coding;
     let Some(decoder) = decoder.as_mut() else {
-        if message.body.wire_len == bytes.len() as u64
-            && let Some(fresh) = Decoder::new(coding)
-        {
-            *decoder = Some(Box::new(fresh));
-            return coded(message, decoder, limits, bytes);
-        }
         // A coding that is not decoded: the bytes are kept as sent.
         return clear(message, limits, bytes);
     };
@@ -87,6 +82,12 @@ fn coded(message: &mut Message, decoder: &mut Option<Box<Decoder>>, limits: &Bod
     if outcome.is_err() {
         message.body.decode_failed = true;
     }
+}
+
+/// The body is over: notes whether its coding was cut off before the end. To be called before [`finish`].
+pub fn finish_coding(message: &mut Message, decoder: Option<&Decoder>) {
+    let body = &mut message.body;
+    body.decode_failed |= body.wire_len > 0 && decoder.is_some_and(|decoder| !decoder.is_complete());
 }
 
 /// The body is over: tells its media type from what was kept.
@@ -110,3 +111,6 @@ pub fn gap(message: &mut Message, limits: &BodyLimits, len: u64) {
         body.decode_failed = true;
     }
 }
+
+#[cfg(test)]
+mod tests;
