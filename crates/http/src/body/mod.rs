@@ -5,7 +5,7 @@ pub mod mime;
 mod zstd;
 
 use crate::message::{BodyGap, Coding, Message};
-pub use decode::Decoder;
+pub use decode::{Decoder, Stopped};
 use harken_wire::Timestamp;
 
 /// Bounds of bodies.
@@ -32,7 +32,8 @@ impl Default for BodyLimits {
 /// Bytes looked at to tell a media type.
 const SNIFF: usize = 64;
 
-/// Takes the next bytes of a body, without transfer coding; [`finish`] ends it.
+/// Takes the next bytes of a body, without transfer coding; [`finish`] ends it. A decoder that is done
+/// ([`Decoder::is_done`]) afterwards may be taken away.
 #[inline]
 pub fn push(
     message: &mut Message,
@@ -70,8 +71,12 @@ fn coded(message: &mut Message, decoder: &mut Option<Box<Decoder>>, limits: &Bod
         return;
     }
     let Some(decoder) = decoder.as_mut() else {
-        // A coding that is not decoded: the bytes are kept as sent.
-        return clear(message, limits, bytes);
+        // A coding that is not decoded: the bytes are kept as sent. Of another coding the decoder is done and was
+        // given back: what follows is ignored.
+        if message.body.coding == Coding::Other {
+            clear(message, limits, bytes);
+        }
+        return;
     };
     let wire = message.body.wire_len;
     let outcome = decoder.feed(bytes, &mut |out| {

@@ -165,6 +165,20 @@ fn a_decoder_that_is_done_holds_nothing() {
 }
 
 #[test]
+fn what_follows_the_end_is_ignored_when_the_decoder_was_given_back() {
+    let (mut message, limits) = (Message::default(), BodyLimits::default());
+    message.body.coding = Coding::Gzip;
+    let mut decoder = Decoder::new(Coding::Gzip).map(Box::new);
+    for bytes in [GZIP, b"behind it"] {
+        super::push(&mut message, &mut decoder, &limits, bytes, harken_wire::Timestamp(1));
+        decoder.take_if(|decoder| decoder.is_done());
+    }
+    assert!(decoder.is_none());
+    assert_eq!((message.body.kept.as_slice(), message.body.decoded_len), (&b"hello"[..], 5));
+    assert!(!message.body.decode_failed);
+}
+
+#[test]
 fn a_body_that_is_cut_before_its_coding_ends_is_noticed() {
     for (coding, whole) in [(Coding::Gzip, GZIP), (Coding::Brotli, BROTLI), (Coding::Zstd, ZSTD)] {
         for len in 0..=whole.len() {
