@@ -162,7 +162,9 @@ fn start_missing() {
                 let found = run(&what, &plain(&own[cut..])).records;
                 honest(&what, &expected, &found);
                 for whole in expected.iter().filter(|r| r.start > own[cut - 1].ts) {
-                    let there = found.iter().any(|r| (&r.line, &r.request) == (&whole.line, &whole.request));
+                    // What was pipelined behind a start that is not known may be given apart, and then says so.
+                    let same = |r: &Record| r.line == whole.line || r.is_marked();
+                    let there = found.iter().any(|r| r.request == whole.request && same(r));
                     assert!(there, "{what}: {whole:#?} is not among {found:#?}");
                 }
             }
@@ -182,9 +184,10 @@ fn one_packet_lost() {
             let found = run(&what, &left).records;
             honest(&what, &whole, &found);
             marked += found.iter().filter(|r| r.is_marked()).count();
-            // One packet is part of one transaction, or of a few that were pipelined.
+            // One packet is part of one transaction, or of a few: on the connection that pipelines, the order
+            // proves nothing more when one of its six is lost.
             let kept = found.iter().filter(|r| !r.is_marked()).count();
-            assert!(kept + 4 >= whole.len(), "{what}: only {kept} of {} are whole", whole.len());
+            assert!(kept + 6 >= whole.len(), "{what}: only {kept} of {} are whole", whole.len());
         }
         assert!(marked > 0, "{name}: the loss of a packet shows");
     }
