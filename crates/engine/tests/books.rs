@@ -26,7 +26,7 @@ type Flips = Vec<(u16, u16, u8)>;
 
 fn flipped(frames: &[Frame], flips: &Flips, cut: Option<(u16, u16)>) -> Vec<Frame> {
     let mut frames = frames.to_vec();
-    let part = |of: usize, part: u16| usize::from(part) * of >> 16;
+    let part = |of: usize, part: u16| (usize::from(part) * of) >> 16;
     for (packet, byte, bits) in flips {
         let at = part(frames.len(), *packet);
         let bytes = &mut frames[at].bytes;
