@@ -69,10 +69,10 @@ fn compare(expected: &Path, actual: &Path) -> (u64, Vec<String>) {
                     }
                 }
                 (Some(want), None) => {
-                    differing.push(format!("missing {key}: {} {}", want["method"], want["uri"]))
+                    differing.push(format!("missing {key}: {} {}", want["method"], want["uri"]));
                 }
                 (None, Some(have)) => {
-                    differing.push(format!("extra {key}: {} {}", have["method"], have["uri"]))
+                    differing.push(format!("extra {key}: {} {}", have["method"], have["uri"]));
                 }
                 (None, None) => {}
             }
