@@ -238,7 +238,9 @@ impl Side {
     fn body(&mut self, cx: &mut Analyzer, bytes: &[u8], ts: Timestamp) {
         if let Some(message) = self.message.as_mut() {
             body::push(message, &mut self.decoder, &cx.limits.body, bytes, ts);
-            if message.body.decode_failed {
+            let done = self.decoder.as_ref().is_some_and(|decoder| decoder.is_done());
+            if done || message.body.decode_failed {
+                body::finish_coding(message, self.decoder.as_deref());
                 self.release_decoder(cx);
             }
         }
@@ -391,10 +393,16 @@ impl Side {
 
     /// Gives out the message at hand.
     pub(super) fn finish(&mut self, cx: &mut Analyzer, next: Phase) -> Option<Box<Message>> {
+        let mut message = self.message.take();
+        if let Some(message) = &mut message
+            && self.decoder.is_some()
+        {
+            body::finish_coding(message, self.decoder.as_deref());
+        }
         self.release_decoder(cx);
         self.let_go(cx);
         self.phase = next;
-        let mut message = self.message.take()?;
+        let mut message = message?;
         body::finish(&mut message, &cx.limits.body);
         Some(message)
     }
