@@ -1,5 +1,5 @@
 //! The ledger, for people and for programs.
-use crate::style::{Palette, grouped};
+use crate::style::{Palette, counted, grouped};
 use anyhow::Result;
 use harken_engine::Ledger;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ pub fn headline(ledger: &Ledger, palette: Palette) -> String {
             let reason = name.trim_start_matches("ignored.").replace(['.', '_'], " ");
             format!("{reason} {}", grouped(*count))
         });
-        row("ignored", format!("{} packets: {}", grouped(total), named.collect::<Vec<_>>().join(", ")));
+        row("ignored", format!("{}: {}", counted(total, "packet"), named.collect::<Vec<_>>().join(", ")));
     }
     let gaps: u64 = ledger.flow.gap_bytes.iter().sum();
     if gaps > 0 {

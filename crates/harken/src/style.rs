@@ -72,6 +72,12 @@ pub fn human_nanos(nanos: u64) -> String {
     }
 }
 
+/// A count of things, with the plural where it is one: `1 packet`, `1,234 packets`.
+pub fn counted(count: u64, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(count))
+}
+
 /// A count with thousands separated: `1,234,567`.
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();

@@ -1,6 +1,6 @@
 //! What a run saw, for people: counted as it goes, merged over the shards, printed at the end.
 use crate::sinks::table::printable;
-use crate::style::{Palette, grouped, human_bytes, human_nanos};
+use crate::style::{Palette, counted, grouped, human_bytes, human_nanos};
 use foldhash::HashMap;
 use harken_engine::Closed;
 use harken_event::{Transaction, Uid};
@@ -205,11 +205,9 @@ impl Summary {
         };
         if let Some(first) = self.first {
             let seconds = self.last.since(first) as f64 / 1e9;
-            let rate = if seconds > 0.0 {
-                format!(", {:.0} a second", self.transactions as f64 / seconds)
-            } else {
-                String::new()
-            };
+            let rate = self.transactions as f64 / seconds;
+            let rate =
+                if rate.is_finite() && rate >= 1.0 { format!(", {rate:.0} a second") } else { String::new() };
             row("transactions", format!("{} in {seconds:.1} s of traffic{rate}", grouped(self.transactions)));
         }
         if self.transactions > 0 {
@@ -221,6 +219,9 @@ impl Summary {
         }
         if !self.tags.counts.is_empty() {
             row("unpaired", palette.warn(&list(&self.tags, usize::MAX)));
+        }
+        if self.transactions > 0 && self.answered == 0 {
+            row("hint", "no request has a response here: is only one direction mirrored?".to_owned());
         }
         row(
             "connections",
@@ -236,8 +237,8 @@ impl Summary {
             row(
                 "TLS",
                 format!(
-                    "{} connections, {share:.0} % of the bytes: not readable here",
-                    grouped(self.tls_flows)
+                    "{}, {share:.0} % of the bytes: not readable here",
+                    counted(self.tls_flows, "connection")
                 ),
             );
             row("", list(&self.tls_names, top));
@@ -279,10 +280,10 @@ impl TunnelSeen {
         let kind = self.encap.kind.map_or("", harken_wire::TunnelKind::name);
         let vni = self.encap.vni.map_or_else(String::new, |vni| format!(" VNI {vni}"));
         format!(
-            "{kind}{vni} from {} to {}: {} packets, {}",
+            "{kind}{vni} from {} to {}: {}, {}",
             self.encap.outer.src,
             self.encap.outer.dst,
-            grouped(self.packets),
+            counted(self.packets, "packet"),
             human_bytes(self.bytes)
         )
     }

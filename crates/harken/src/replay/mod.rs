@@ -109,6 +109,9 @@ fn open(args: &Replay) -> Result<Merge> {
 fn plan(args: &Replay, palette: Palette, terminal: bool) -> Result<Plan> {
     let given = if args.json && !args.stats { Some(Format::ZeekJson) } else { args.format };
     let default = if args.log_dir.is_some() { Format::ZeekJson } else { Format::Table };
+    if args.log_dir.is_some() && given == Some(Format::Table) {
+        bail!("--log-dir cannot write --format table: choose zeek-json, zeek-tsv or ecs");
+    }
     let filter = match args.filter.as_slice() {
         [] => None,
         terms => Some(Arc::new(Filter::parse(terms).context("--filter")?)),
@@ -123,7 +126,9 @@ fn plan(args: &Replay, palette: Palette, terminal: bool) -> Result<Plan> {
         ecs: ecs::Options { show_secrets: args.show_secrets },
         palette,
         width,
-        interactive: terminal && args.log_dir.is_none(),
+        // A pipe that grows is watched, too.
+        interactive: args.log_dir.is_none()
+            && (terminal || args.files.iter().any(|file| file.as_os_str() == "-")),
     };
     match &args.log_dir {
         Some(dir) => plan.open_logs(dir)?,
