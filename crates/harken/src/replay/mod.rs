@@ -2,7 +2,7 @@
 mod progress;
 mod shards;
 
-use crate::cli::{Color, Format, Replay, TunnelInKey};
+use crate::cli::{Cli, Color, Format, Replay, TunnelInKey};
 use crate::report;
 use crate::sinks::dest::Dest;
 use crate::sinks::{Plan, Sinks};
@@ -10,6 +10,8 @@ use crate::style::Palette;
 use crate::summary::Summary;
 use anyhow::{Context, Result, bail};
 use arrayvec::ArrayVec;
+use clap::CommandFactory as _;
+use clap::error::ErrorKind;
 use harken_capture::{Batch, Damage, Merge, Packets};
 use harken_engine::{BATCH, Config, Front, Ledger};
 use harken_event::{Filter, ecs};
@@ -106,15 +108,23 @@ fn open(args: &Replay) -> Result<Merge> {
     Ok(Merge::new(readers))
 }
 
+/// Ends the program as any wrong usage does: with the message, and exit code 2.
+fn usage(message: &str) -> ! {
+    Cli::command().error(ErrorKind::ValueValidation, message).exit()
+}
+
 fn plan(args: &Replay, palette: Palette, terminal: bool) -> Result<Plan> {
     let given = if args.json && !args.stats { Some(Format::ZeekJson) } else { args.format };
     let default = if args.log_dir.is_some() { Format::ZeekJson } else { Format::Table };
     if args.log_dir.is_some() && given == Some(Format::Table) {
-        bail!("--log-dir cannot write --format table: choose zeek-json, zeek-tsv or ecs");
+        usage("--log-dir cannot write --format table: choose zeek-json, zeek-tsv or ecs");
     }
     let filter = match args.filter.as_slice() {
         [] => None,
-        terms => Some(Arc::new(Filter::parse(terms).context("--filter")?)),
+        terms => match Filter::parse(terms) {
+            Ok(filter) => Some(Arc::new(filter)),
+            Err(error) => usage(&format!("--filter: {error}")),
+        },
     };
     let width =
         if terminal { terminal_size::terminal_size().map_or(0, |(w, _)| usize::from(w.0)) } else { 0 };
