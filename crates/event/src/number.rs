@@ -1,5 +1,6 @@
 //! Numbers and times as text, by integer arithmetic alone.
 use harken_wire::Timestamp;
+use std::cell::Cell;
 
 /// Appends a decimal number.
 #[inline]
@@ -90,16 +91,38 @@ impl Calendar {
     }
 }
 
-/// RFC 3339 in UTC with nanoseconds: `2026-11-24T12:36:18.000000000Z`.
-pub(crate) fn rfc3339(ts: Timestamp) -> [u8; 30] {
+thread_local! {
+    /// The last second that was written and its text: the times of one event, and of its neighbours, mostly
+    /// lie in the same second.
+    static LAST_SECOND: Cell<(u64, [u8; 19])> = const { Cell::new((u64::MAX, [b'0'; 19])) };
+}
+
+/// `2026-11-24T12:36:18`.
+fn date_time(ts: Timestamp) -> [u8; 19] {
+    let second = ts.0 / 1_000_000_000;
+    let (last, text) = LAST_SECOND.get();
+    if last == second {
+        return text;
+    }
     let c = Calendar::of(ts);
     let ([y0, y1, y2, y3], [mo0, mo1], [d0, d1]) = (c.year, c.month, c.day);
     let ([h0, h1], [mi0, mi1], [s0, s1]) = (c.hour, c.minute, c.second);
-    let [n0, n1, n2, n3, n4, n5, n6, n7, n8] = digits(ts.0 % 1_000_000_000);
-    [
-        y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', mi0, mi1, b':', s0, s1, b'.', n0,
-        n1, n2, n3, n4, n5, n6, n7, n8, b'Z',
-    ]
+    let text = [y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', mi0, mi1, b':', s0, s1];
+    LAST_SECOND.set((second, text));
+    text
+}
+
+/// RFC 3339 in UTC with nanoseconds: `2026-11-24T12:36:18.000000000Z`.
+pub(crate) fn rfc3339(ts: Timestamp) -> [u8; 30] {
+    let mut out = [b'Z'; 30];
+    if let Some((date, rest)) = out.split_first_chunk_mut::<19>() {
+        *date = date_time(ts);
+        if let Some(([dot, fraction @ ..], _)) = rest.split_first_chunk_mut::<10>() {
+            *dot = b'.';
+            *fraction = digits(ts.0 % 1_000_000_000);
+        }
+    }
+    out
 }
 
 /// Appends the time as Zeek's `#open` and `#close` lines give it, in UTC: `2026-11-24-12-36-18`.

@@ -118,30 +118,42 @@ fn json_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Appends `value` as the inside of a JSON string, with no other escapes than those of RFC 8259.
 #[inline]
 pub(crate) fn json_utf8(out: &mut Vec<u8>, value: &str) {
-    if clean::<2, true>(value.as_bytes(), [b'"', b'\\']) {
-        out.extend_from_slice(value.as_bytes());
+    let bytes = value.as_bytes();
+    if bytes.len() <= 64 && clean::<2, true>(bytes, [b'"', b'\\']) {
+        out.extend_from_slice(bytes);
     } else {
-        json_utf8_escaped(out, value);
+        json_utf8_long(out, bytes);
     }
 }
 
-/// Runs without anything to escape are copied whole, eight bytes at a time are looked at; only the words that
-/// hold something go byte by byte. Bodies are mostly such runs.
-#[cold]
-fn json_utf8_escaped(out: &mut Vec<u8>, value: &str) {
-    out.reserve(value.len() + value.len() / 8);
-    let mut rest = value.as_bytes();
+/// A long text, or one with something to escape. Runs without such bytes are copied whole; they are looked for
+/// in blocks that the compiler turns into vector code. Bodies are mostly such runs.
+fn json_utf8_long(out: &mut Vec<u8>, bytes: &[u8]) {
+    const BLOCK: usize = 32;
+    out.reserve(bytes.len() + bytes.len() / 8);
+    let mut rest = bytes;
     while !rest.is_empty() {
-        let (words, _) = rest.as_chunks::<8>();
-        let clean = words.iter().take_while(|word| !dirty_word::<2, true>(**word, [b'"', b'\\'])).count() * 8;
+        let (blocks, _) = rest.as_chunks::<BLOCK>();
+        let clean = blocks.iter().take_while(|block| !has_escapes(block)).count() * BLOCK;
         let (run, behind) = rest.split_at_checked(clean).unwrap_or((rest, &[]));
         out.extend_from_slice(run);
-        let (word, next) = behind.split_at_checked(8).unwrap_or((behind, &[]));
-        for byte in word {
-            json_byte(out, *byte);
+        let (block, next) = behind.split_at_checked(BLOCK).unwrap_or((behind, &[]));
+        let (words, tail) = block.as_chunks::<8>();
+        for word in words {
+            if dirty_word::<2, true>(*word, [b'"', b'\\']) {
+                word.iter().for_each(|byte| json_byte(out, *byte));
+            } else {
+                out.extend_from_slice(word);
+            }
         }
+        tail.iter().for_each(|byte| json_byte(out, *byte));
         rest = next;
     }
+}
+
+#[inline]
+fn has_escapes(block: &[u8; 32]) -> bool {
+    block.iter().fold(false, |found, byte| found | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\'))
 }
 
 #[inline]
