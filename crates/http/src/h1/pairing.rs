@@ -73,6 +73,8 @@ pub(super) struct Slots {
     /// The client was seen to send a request before it had the response to the one before: the
     /// acknowledgements of its requests do not tell which response is meant.
     pipelines: bool,
+    /// Requests were given up as ambiguous since the order was last certain.
+    gave_up: bool,
     /// End of the last gap of the response stream.
     response_gap_end: u64,
 }
@@ -88,6 +90,7 @@ impl Slots {
             midstream,
             paired: false,
             pipelines: false,
+            gave_up: false,
             response_gap_end: 0,
         }
     }
@@ -234,7 +237,12 @@ impl Slots {
                 }
                 _ => self.midstream && !self.paired,
             };
-            return self.alone(if before_start { Pairing::RequestBeforeStart } else { Pairing::RequestLost });
+            // It may answer a request that was given up as ambiguous, and was seen then.
+            return self.alone(match (before_start, self.gave_up) {
+                (true, _) => Pairing::RequestBeforeStart,
+                (false, true) => Pairing::Ambiguous,
+                (false, false) => Pairing::RequestLost,
+            });
         };
         let ack = self.slots.get(last).map_or(0, |s| s.ack);
         let first = self.slots.iter().position(|s| s.is_request() && s.ack == ack).unwrap_or(last);
@@ -243,7 +251,9 @@ impl Slots {
             self.give_up(cx, first, Pairing::ResponseLost);
             self.paired = true;
             self.synced = !self.slots.iter().any(|s| matches!(s.state, State::Lost { .. }));
+            self.gave_up = false;
         } else {
+            self.gave_up = true;
             self.give_up(cx, last + 1, Pairing::Ambiguous);
             self.alone(Pairing::Ambiguous);
         }
