@@ -206,28 +206,36 @@ impl<S> FlowTable<S> {
             Some(id) if !self.is_over(id, side, ts, seg, handler) => id,
             _ => self.open(ts, key, hash, side, seg, handler),
         };
-        let Some(slot) = self.slots.get_mut(id as usize) else { return };
-        let Some(state) = slot.state.as_mut() else { return };
-        if slot.flow.halves.of(side).packets == 0 {
-            slot.flow.key.note_vlan(&key, side);
+        let Some(mut work) = self.work(id, handler) else { return };
+        if work.flow.halves.of(side).packets == 0 {
+            work.flow.key.note_vlan(&key, side);
             if seg.encap != Encap::default() {
-                *slot.flow.encaps.of_mut(side) = Some(Box::new(seg.encap));
+                *work.flow.encaps.of_mut(side) = Some(Box::new(seg.encap));
             }
         }
-        let mut work = Work {
+        work.segment(side, ts, seg);
+        let settled = self.slots.get(id as usize).is_some_and(|slot| {
+            slot.flow.steady && slot.class == Class::Established && slot.pending.is_none()
+        });
+        if !settled {
+            self.requeue(id);
+        }
+    }
+
+    /// A flow with everything that working on it needs; `None` when the slot is free.
+    #[inline]
+    fn work<'a, H: Handler<State = S>>(&'a mut self, id: u32, handler: &'a mut H) -> Option<Work<'a, H>> {
+        let slot = self.slots.get_mut(id as usize)?;
+        Some(Work {
             flow: &mut slot.flow,
-            state,
+            state: slot.state.as_mut()?,
             pending: &mut slot.pending,
             pool: &mut self.pool,
             stats: &mut self.stats,
             config: &self.config,
             now: self.now,
             handler,
-        };
-        work.segment(side, ts, seg);
-        if !slot.flow.steady || slot.class != Class::Established || slot.pending.is_some() {
-            self.requeue(id);
-        }
+        })
     }
 
     /// Time passes without a packet.
@@ -406,19 +414,10 @@ impl<S> FlowTable<S> {
 
     /// Closes a flow: delivers what waits, tells the consumer, frees the slot.
     fn close<H: Handler<State = S>>(&mut self, id: u32, reason: CloseReason, handler: &mut H) {
+        let Some(mut work) = self.work(id, handler) else { return };
+        work.flush();
         let Some(slot) = self.slots.get_mut(id as usize) else { return };
         let Some(mut state) = slot.state.take() else { return };
-        let mut work = Work {
-            flow: &mut slot.flow,
-            state: &mut state,
-            pending: &mut slot.pending,
-            pool: &mut self.pool,
-            stats: &mut self.stats,
-            config: &self.config,
-            now: self.now,
-            handler,
-        };
-        work.flush();
         let halves = &slot.flow.halves;
         let reset = halves.low.life.now == Endpoint::Reset || halves.high.life.now == Endpoint::Reset;
         if reset && slot.flow.mode == Mode::Deliver {

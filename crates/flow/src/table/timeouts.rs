@@ -1,6 +1,5 @@
 //! What time does to flows: lazy queues of deadlines, one for each time-out class and one for holes.
 use super::{Class, FlowTable, Queues, STEP, classify};
-use crate::order::Work;
 use crate::timer::Link;
 use crate::{CloseReason, Handler};
 use harken_wire::Timestamp;
@@ -133,20 +132,9 @@ impl<S> FlowTable<S> {
 
     /// Applies the gap rule to a flow that waits.
     pub(super) fn drive<H: Handler<State = S>>(&mut self, id: u32, handler: &mut H) {
-        let Some(slot) = self.slots.get_mut(id as usize) else { return };
-        let Some(state) = slot.state.as_mut() else { return };
-        let mut work = Work {
-            flow: &mut slot.flow,
-            state,
-            pending: &mut slot.pending,
-            pool: &mut self.pool,
-            stats: &mut self.stats,
-            config: &self.config,
-            now: self.now,
-            handler,
-        };
+        let Some(mut work) = self.work(id, handler) else { return };
         work.drive();
-        slot.flow.refresh_steady();
+        work.flow.refresh_steady();
         self.requeue(id);
     }
 }
