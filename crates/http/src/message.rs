@@ -367,11 +367,6 @@ impl Message {
         self.fields.iter().skip(self.trailers_at).map(|f| (f.name.of(&self.head), f.value.of(&self.head)))
     }
 
-    /// The values of every field called `name` (any case), in wire order.
-    pub fn values<'m>(&'m self, name: &'m str) -> impl Iterator<Item = &'m [u8]> {
-        self.headers().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
-    }
-
     /// Makes the message empty and keeps its buffers, so that a pool can hand it out again.
     pub fn clear(&mut self) {
         let (mut head, mut fields) = (std::mem::take(&mut self.head), std::mem::take(&mut self.fields));

@@ -102,21 +102,15 @@ impl H1 {
             let (used, found) = side.read(cx, chunk, at, resume);
             at += used;
             side.position = chunk.offset + at as u64;
-            match (found, chunk.dir) {
-                (Found::Nothing, _) => {}
-                (Found::Head, Dir::Orig) => self.request_head(cx),
-                (Found::Head, Dir::Resp) => self.response_head(cx),
-                (Found::End, Dir::Orig) => self.request_end(cx, Phase::Idle),
-                (Found::End, Dir::Resp) => self.response_end(cx, Phase::Idle),
-                (Found::Cut, Dir::Orig) => {
-                    self.request_end(cx, Phase::Lost);
-                    self.lose(Dir::Orig);
+            match found {
+                Found::Nothing => {}
+                Found::Head => self.message_head(cx, chunk.dir),
+                Found::End => self.message_end(cx, chunk.dir, Phase::Idle),
+                Found::Cut => {
+                    self.message_end(cx, chunk.dir, Phase::Lost);
+                    self.lose(chunk.dir, true);
                 }
-                (Found::Cut, Dir::Resp) => {
-                    self.response_end(cx, Phase::Lost);
-                    self.lose(Dir::Resp);
-                }
-                (Found::Violation, dir) => self.violation(cx, dir),
+                Found::Violation => self.violation(cx, chunk.dir),
             }
         }
         cx.stats.skipped += (chunk.bytes.len() - at) as u64;
@@ -131,17 +125,18 @@ impl H1 {
             self.bad_request = true;
             cx.note("bad_HTTP_request");
         }
-        self.lose(dir);
+        self.lose(dir, true);
     }
 
     /// Where the next message begins in a direction is not known any more, nor how many were passed over:
-    /// the order alone does not tell the pairs.
-    fn lose(&mut self, dir: Dir) {
+    /// the order alone does not tell the pairs. `inside` says that what was passed over belongs to a message
+    /// that was seen.
+    fn lose(&mut self, dir: Dir, inside: bool) {
         let side = self.side(dir);
         side.phase = Phase::Lost;
         let position = side.position;
         match dir {
-            Dir::Orig => self.slots.request_gap(true),
+            Dir::Orig => self.slots.request_gap(inside),
             Dir::Resp => self.slots.response_gap(position),
         }
     }
@@ -151,6 +146,20 @@ impl H1 {
         let opening = bytes.get(..5).unwrap_or(bytes);
         let has_head = b"HTTP/".get(..opening.len()).is_some_and(|p| p.eq_ignore_ascii_case(opening));
         !has_head && self.slots.current().is_some_and(|slot| slot.http09 && !slot.answered)
+    }
+
+    fn message_head(&mut self, cx: &mut Analyzer, dir: Dir) {
+        match dir {
+            Dir::Orig => self.request_head(cx),
+            Dir::Resp => self.response_head(cx),
+        }
+    }
+
+    fn message_end(&mut self, cx: &mut Analyzer, dir: Dir, next: Phase) {
+        match dir {
+            Dir::Orig => self.request_end(cx, next),
+            Dir::Resp => self.response_end(cx, next),
+        }
     }
 
     fn request_head(&mut self, cx: &mut Analyzer) {
@@ -185,7 +194,7 @@ impl H1 {
             self.request.frame(cx, framing, coding);
             self.request_end(cx, Phase::Lost);
             if cut {
-                self.lose(Dir::Orig);
+                self.lose(Dir::Orig, true);
             }
         } else if self.request.frame(cx, framing, coding) {
             self.request_end(cx, Phase::Idle);
@@ -220,7 +229,7 @@ impl H1 {
         self.response.message = Some(message);
         if cut {
             self.response_end(cx, Phase::Lost);
-            self.lose(Dir::Resp);
+            self.lose(Dir::Resp, true);
         } else if self.response.frame(cx, framing, coding) {
             self.response_end(cx, Phase::Idle);
         }
@@ -258,38 +267,22 @@ impl H1 {
     pub(crate) fn gap(&mut self, cx: &mut Analyzer, gap: &Gap) -> Turn {
         let side = self.side(gap.dir);
         side.position = gap.offset + gap.len;
-        let effect = side.gap(cx, gap.len, gap.ts);
-        let end = gap.offset + gap.len;
-        match (effect, gap.dir) {
-            (GapEffect::Inside, _) => {}
-            (GapEffect::Ended, Dir::Orig) => self.request_end(cx, Phase::Idle),
-            (GapEffect::Ended, Dir::Resp) => self.response_end(cx, Phase::Idle),
-            (GapEffect::CutHead, Dir::Orig) => {
-                self.request_head(cx);
-                self.request.phase = Phase::Lost;
-                self.slots.request_gap(true);
+        match side.gap(cx, gap.len, gap.ts) {
+            GapEffect::Inside => {}
+            GapEffect::Ended => self.message_end(cx, gap.dir, Phase::Idle),
+            GapEffect::CutHead => {
+                self.message_head(cx, gap.dir);
+                self.lose(gap.dir, true);
             }
-            (GapEffect::CutHead, Dir::Resp) => {
-                self.response_head(cx);
-                self.response.phase = Phase::Lost;
-                self.slots.response_gap(end);
+            GapEffect::Cut => {
+                self.message_end(cx, gap.dir, Phase::Lost);
+                self.lose(gap.dir, true);
             }
-            (GapEffect::Beyond | GapEffect::Cut, Dir::Orig) => {
-                self.request_end(cx, Phase::Lost);
-                self.slots.request_gap(effect == GapEffect::Cut);
+            GapEffect::Beyond => {
+                self.message_end(cx, gap.dir, Phase::Lost);
+                self.lose(gap.dir, false);
             }
-            (GapEffect::Beyond | GapEffect::Cut, Dir::Resp) => {
-                self.response_end(cx, Phase::Lost);
-                self.slots.response_gap(end);
-            }
-            (GapEffect::Outside, Dir::Orig) => {
-                self.request.phase = Phase::Lost;
-                self.slots.request_gap(false);
-            }
-            (GapEffect::Outside, Dir::Resp) => {
-                self.response.phase = Phase::Lost;
-                self.slots.response_gap(end);
-            }
+            GapEffect::Outside => self.lose(gap.dir, false),
         }
         std::mem::replace(&mut self.turn, Turn::Http)
     }
@@ -297,12 +290,10 @@ impl H1 {
     /// A direction has ended. Returns whether both have.
     pub(crate) fn end(&mut self, cx: &mut Analyzer, dir: Dir, ts: Timestamp) -> bool {
         self.side(dir).ended = true;
-        match (self.side(dir).end(cx, ts), dir) {
-            (EndEffect::Nothing, _) => {}
-            (EndEffect::Ended, Dir::Orig) => self.request_end(cx, Phase::Lost),
-            (EndEffect::Ended, Dir::Resp) => self.response_end(cx, Phase::Lost),
-            (EndEffect::CutHead, Dir::Orig) => self.request_head(cx),
-            (EndEffect::CutHead, Dir::Resp) => self.response_head(cx),
+        match self.side(dir).end(cx, ts) {
+            EndEffect::Nothing => {}
+            EndEffect::Ended => self.message_end(cx, dir, Phase::Lost),
+            EndEffect::CutHead => self.message_head(cx, dir),
         }
         self.request.ended && self.response.ended
     }
