@@ -1,7 +1,7 @@
 //! Where a shard's results go.
 use harken_event::zeek::conn::{Conn as ConnRecord, Sent};
 use harken_event::zeek::weird::Weird;
-use harken_event::{FlowInfo, Transaction, Uid};
+use harken_event::{FlowInfo, Transaction};
 use harken_flow::{CloseReason, Dir, Flow};
 use harken_http::{Conn, Protocol};
 
@@ -72,7 +72,7 @@ impl<'a> Closed<'a> {
             state: self.flow.conn_state().as_str(),
             missed_bytes: missed(Dir::Orig) + missed(Dir::Resp),
             history: self.flow.history().as_bytes(),
-            other_tunnel: Uid::tunnel(&self.flow.encap_of(Dir::Resp)),
+            other_encap: self.flow.encap_of(Dir::Resp).map(|encap| &**encap),
         }
     }
 }

@@ -1,16 +1,13 @@
 //! Segments to transactions.
 use crate::output::{Closed, Output};
-use arrayvec::ArrayVec;
 use harken_event::zeek::weird::Weird;
 use harken_event::{FlowInfo, Form, Transaction};
-use harken_flow::{Chunk, CloseReason, Dir, Flow, FlowTable, Gap, Handler, Place, TunnelInKey, Verdict};
+use harken_flow::{Chunk, CloseReason, Dir, Flow, FlowTable, Gap, Handler, TunnelInKey, Verdict};
 use harken_http::probe::{self, Look};
 use harken_http::{Analyzer, Conn};
-use harken_wire::{Segment, Timestamp};
+use harken_wire::{Encap, Segment, Timestamp};
 use std::hint::black_box;
-
-/// Segments whose flows are looked up ahead.
-pub const BATCH: usize = 32;
+use std::sync::Arc;
 
 /// Settings of a [`Shard`].
 #[derive(Clone, Debug, Default)]
@@ -51,6 +48,8 @@ struct Core<O> {
     output: O,
     form: Form,
     seed: u16,
+    /// What flows without a tunnel have in place of one.
+    no_tunnel: Arc<Encap>,
 }
 
 impl<O: Output> Shard<O> {
@@ -61,6 +60,7 @@ impl<O: Output> Shard<O> {
             output,
             form: config.form,
             seed: config.community_id_seed,
+            no_tunnel: Arc::default(),
         };
         Self { table: FlowTable::new(config.flow), core }
     }
@@ -74,16 +74,7 @@ impl<O: Output> Shard<O> {
     /// Takes segments that are at hand together, in order. It does what [`Shard::segment`] does for each of
     /// them; with tens of thousands of flows it is faster, since the flows are looked up ahead.
     pub fn segments(&mut self, batch: &[(Timestamp, Segment<'_>)]) {
-        for chunk in batch.chunks(BATCH) {
-            let places: ArrayVec<Place, BATCH> =
-                chunk.iter().map(|(_, segment)| self.table.look_up(segment)).collect();
-            for place in &places {
-                self.table.warm(place, &self.core);
-            }
-            for ((ts, segment), place) in chunk.iter().zip(&places) {
-                self.table.segment_at(*ts, segment, place, &mut self.core);
-            }
-        }
+        self.table.segments(batch, &mut self.core);
     }
 
     /// Time passes without a segment for this shard.
@@ -120,9 +111,8 @@ impl<O: Output> Shard<O> {
 impl<O: Output> Core<O> {
     fn info<'s>(&self, flow: &Flow, slot: &'s mut Option<Box<FlowInfo>>) -> &'s FlowInfo {
         slot.get_or_insert_with(|| {
-            let info =
-                FlowInfo::new(flow.orig(), flow.resp(), flow.encap(), flow.start(), self.form, self.seed);
-            Box::new(info)
+            let encap = Arc::clone(flow.encap().unwrap_or(&self.no_tunnel));
+            Box::new(FlowInfo::new(flow.orig(), flow.resp(), encap, flow.start(), self.form, self.seed))
         })
     }
 
@@ -167,11 +157,13 @@ impl<O: Output> Handler for Core<O> {
     }
 
     #[inline]
-    fn warm(&self, state: &State) {
-        if let Some(conn) = &state.conn {
-            conn.warm();
-        }
-        black_box(state.info.as_ref().map(|info| info.start));
+    fn warm<'s>(&self, states: impl Iterator<Item = &'s State> + Clone) {
+        let conns = states.clone().filter_map(|state| state.conn.as_ref());
+        let infos = states.filter_map(|state| state.info.as_ref());
+        let sum = conns.clone().fold(0, |sum, conn| sum ^ conn.warm());
+        let sum = infos.clone().fold(sum, |sum, info| sum ^ info.warm());
+        let sum = conns.fold(sum, |sum, conn| sum ^ conn.warm_slot());
+        black_box(infos.fold(sum, |sum, info| sum ^ info.warm_text()));
     }
 
     #[inline]

@@ -80,7 +80,7 @@ pub(crate) fn exchange(request: Option<Message>, response: Option<Message>) -> E
 
 pub(crate) fn flow(form: Form, encap: Encap) -> FlowInfo {
     let (client, server) = ((Ip::v4([10, 0, 0, 1]), 50000), (Ip::v4([192, 0, 2, 80]), 8080));
-    FlowInfo::new(client, server, encap, T0, form, 0)
+    FlowInfo::new(client, server, encap.into(), T0, form, 0)
 }
 
 /// A usual request and its response.

@@ -36,11 +36,19 @@ impl Uid {
     }
 
     fn new(hash: Hash128) -> Self {
-        let mut value = hash.as_u128();
+        // Division of 128 bits is a function call, so that it is done once and not for each digit.
+        const LOW: usize = 10;
+        let scale = 62_u128.pow(LOW as u32);
+        let value = hash.as_u128();
+        let rest = value / scale;
+        let parts = [(value - rest * scale) as u64, (rest % 62_u128.pow(7)) as u64];
         let mut text = [b'C'; 18];
-        for digit in text.iter_mut().skip(1) {
-            *digit = BASE62.get((value % 62) as usize).copied().unwrap_or(b'0');
-            value /= 62;
+        let (low, high) = text.get_mut(1..).unwrap_or_default().split_at_mut(LOW);
+        for (digits, mut part) in [low, high].into_iter().zip(parts) {
+            for digit in digits {
+                *digit = BASE62.get((part % 62) as usize).copied().unwrap_or(b'0');
+                part /= 62;
+            }
         }
         Self(text)
     }

@@ -8,9 +8,10 @@ use harken_event::zeek::conn::{Conn, Sent};
 use harken_event::zeek::http::HttpLog;
 use harken_event::{FlowInfo, Form, Transaction};
 use harken_http::{Exchange, Field, Informational, Known, Message, Span, Version};
-use harken_wire::{Encap, Timestamp};
+use harken_wire::Timestamp;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 type Record = Map<String, Value>;
 
@@ -67,7 +68,7 @@ fn flow(record: &Record) -> FlowInfo {
         let ip: std::net::IpAddr = text(record, &format!("id.{side}_h")).unwrap().parse().unwrap();
         (ip.into(), record[&format!("id.{side}_p")].as_u64().unwrap() as u16)
     };
-    FlowInfo::new(end("orig"), end("resp"), Encap::default(), time(record), Form::Json, 0)
+    FlowInfo::new(end("orig"), end("resp"), Arc::default(), time(record), Form::Json, 0)
 }
 
 fn time(record: &Record) -> Timestamp {
@@ -188,7 +189,7 @@ fn conn_log_reads_like_zeeks() {
             state: text(&record, "conn_state").unwrap(),
             missed_bytes: number("missed_bytes"),
             history: text(&record, "history").unwrap_or_default().as_bytes(),
-            other_tunnel: None,
+            other_encap: None,
         };
         out.clear();
         conn.write(Form::Json, &mut out);

@@ -1,11 +1,12 @@
 //! One flow: who, when, how much, in which state.
-use crate::history::History;
+use crate::history::{History, Mark, Seen};
 use crate::key::PackedKey;
 use crate::pair::{Pair, Side};
 use crate::state::{self, ConnState, Endpoint, Life};
 use crate::weird::Weirds;
 use crate::{Dir, FlowKey, MIDSTREAM_BASE};
-use harken_wire::{Encap, Ip, Timestamp};
+use harken_wire::{Encap, Ip, Outer, Timestamp};
+use std::sync::Arc;
 
 /// A flow as the consumer sees it.
 ///
@@ -22,13 +23,14 @@ pub struct Flow {
     /// Both sides are past the handshake and known, and nothing special is going on: the fast path may be
     /// tried.
     pub(crate) steady: bool,
-    pub(crate) weirds: Weirds,
+    pub(crate) seen: Seen,
     pub(crate) halves: Pair<Half>,
     pub(crate) rims: Pair<Rim>,
     pub(crate) start: Timestamp,
     pub(crate) number: u64,
     pub(crate) history: History,
-    pub(crate) encaps: Pair<Option<Box<Encap>>>,
+    pub(crate) weirds: Weirds,
+    pub(crate) encaps: Pair<Option<Arc<Encap>>>,
     pub(crate) rare: Option<Box<Pair<Rare>>>,
 }
 
@@ -105,6 +107,8 @@ impl Bits {
     pub(crate) const SPOKE: u8 = 32;
     /// The peer acknowledged something of it.
     pub(crate) const ACKED: u8 = 64;
+    /// [`Rim::fin`] says where it ends.
+    pub(crate) const FIN: u8 = 128;
 
     #[inline]
     pub(crate) const fn has(self, bit: u8) -> bool {
@@ -229,6 +233,7 @@ impl Flow {
             start: ts,
             number,
             history: History::default(),
+            seen: Seen::default(),
             encaps: Pair::default(),
             rare: None,
         }
@@ -249,18 +254,35 @@ impl Flow {
         self.key.endpoint(self.orig.other())
     }
 
-    /// The tunnels that the flow's first packet came through.
-    pub fn encap(&self) -> Encap {
-        let one = self.encaps.of(self.orig).as_deref();
-        let other = self.encaps.of(self.orig.other()).as_deref();
+    /// The tunnels that the flow's first packet came through; `None` when it came through none.
+    pub const fn encap(&self) -> Option<&Arc<Encap>> {
         // The first packet is the originator's, unless it has none.
-        one.or(other).copied().unwrap_or_default()
+        match self.encaps.of(self.orig) {
+            Some(encap) => Some(encap),
+            None => self.encaps.of(self.orig.other()).as_ref(),
+        }
     }
 
-    /// The tunnels that the first packet of one direction came through; the default value (depth 0) when it
-    /// came through none, or no packet of it was seen.
-    pub fn encap_of(&self, dir: Dir) -> Encap {
-        self.encaps.of(self.side(dir)).as_deref().copied().unwrap_or_default()
+    /// The tunnels that the first packet of one direction came through; `None` when it came through none, or no
+    /// packet of it was seen. Where they differ from the other direction's in the outer source port alone,
+    /// that of the direction seen first is given.
+    pub fn encap_of(&self, dir: Dir) -> Option<&Arc<Encap>> {
+        self.encaps.of(self.side(dir)).as_ref()
+    }
+
+    /// Notes the tunnels that the first packet of `side` came through.
+    pub(crate) fn note_encap(&mut self, side: Side, encap: &Encap) {
+        if *encap == Encap::default() {
+            return;
+        }
+        // Encapsulators spread flows over source ports: no reason to keep the rest twice.
+        let other = self.encaps.of(side.other()).as_ref();
+        let same = other.filter(|other| {
+            let outer = Outer { sport: encap.outer.sport, ..other.outer };
+            Encap { outer, ..***other } == *encap
+        });
+        let noted = same.cloned().unwrap_or_else(|| Arc::new(*encap));
+        *self.encaps.of_mut(side) = Some(noted);
     }
 
     /// Time of the first packet.
@@ -375,9 +397,16 @@ impl Flow {
         self.halves.low.packets.wrapping_add(self.halves.high.packets)
     }
 
+    /// Notes a segment's kind.
+    #[inline]
+    pub(crate) fn mark(&mut self, mark: Mark, is_orig: bool) {
+        self.history.mark(&mut self.seen, mark, is_orig);
+    }
+
     /// The other side turned out to be the originator.
     pub(crate) fn flip(&mut self) {
         self.orig = self.orig.other();
+        self.seen.flip();
         self.history.flip();
     }
 
@@ -394,7 +423,14 @@ impl Flow {
         if half.bits.has(Bits::FIN_ASSUMED) && ack == half.next.wrapping_add(1) {
             return half.next;
         }
-        ack.min(self.rims.of(side).fin)
+        // The edges of the stream lie in memory of their own, which few packets need.
+        if half.bits.has(Bits::FIN) { ack.min(self.rims.of(side).fin) } else { ack }
+    }
+
+    /// Notes the stream offset of a FIN.
+    pub(crate) const fn set_fin(&mut self, side: Side, fin: u64) {
+        self.rims.of_mut(side).fin = fin;
+        self.halves.of_mut(side).bits.set(Bits::FIN, true);
     }
 
     /// Whether something that acknowledges `ack` of `side`'s stream has to wait for it.

@@ -111,9 +111,14 @@ pub trait Handler {
     /// leaves it to the ports.
     fn orient(&mut self, bytes: &[u8]) -> Option<Dir>;
 
-    /// Asked some segments ahead of `data`, when many are at hand: a consumer may read what it keeps of the
-    /// flow, so that it lies in the cache when it is needed. Must not change anything.
-    fn warm(&self, _state: &Self::State) {}
+    /// Called some segments ahead of `data` and `end`, with the flows that these will be called for, when many
+    /// segments are at hand: a consumer may read what it keeps of them, so that it lies in the cache when it is
+    /// needed. It is best read in several passes, each from where the one before leads.
+    fn warm<'s>(&self, _states: impl Iterator<Item = &'s Self::State> + Clone)
+    where
+        Self::State: 's,
+    {
+    }
 
     /// In-order bytes.
     fn data(&mut self, flow: &Flow, state: &mut Self::State, chunk: Chunk<'_>) -> Verdict;

@@ -5,12 +5,32 @@ const MAX: usize = 38;
 /// A letter that may repeat does so at 1, 10, 100, ... occurrences.
 const SCALE: u32 = 10;
 
-/// The letters, and which kinds have been seen from whom.
+/// The letters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct History {
     letters: [u8; MAX],
     len: u8,
-    seen: u32,
+}
+
+/// Which kinds of segment have been seen from whom. It is kept apart from the letters, since every packet asks
+/// for it and hardly any adds a letter.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Seen(u32);
+
+impl Seen {
+    /// Notes a kind; true when it had been seen from this side before.
+    #[inline]
+    pub(crate) const fn note(&mut self, mark: Mark, is_orig: bool) -> bool {
+        let bit = if is_orig { mark.bit() } else { mark.bit() << 16 };
+        let again = self.0 & bit != 0;
+        self.0 |= bit;
+        again
+    }
+
+    /// The roles were the other way round.
+    pub(crate) const fn flip(&mut self) {
+        self.0 = self.0.rotate_left(16);
+    }
 }
 
 /// Kinds of segment that get a letter the first time.
@@ -61,7 +81,7 @@ impl Mark {
 
 impl Default for History {
     fn default() -> Self {
-        Self { letters: [0; MAX], len: 0, seen: 0 }
+        Self { letters: [0; MAX], len: 0 }
     }
 }
 
@@ -72,16 +92,14 @@ impl History {
         std::str::from_utf8(letters).unwrap_or_default()
     }
 
-    /// Notes a segment's kind; true when that kind had been seen from this side before.
+    /// Adds the letter of a segment's kind unless it was seen from this side before; true when it was.
     #[inline]
-    pub(crate) fn mark(&mut self, mark: Mark, is_orig: bool) -> bool {
-        let bit = if is_orig { mark.bit() } else { mark.bit() << 16 };
-        if self.seen & bit != 0 {
-            return true;
+    pub(crate) fn mark(&mut self, seen: &mut Seen, mark: Mark, is_orig: bool) -> bool {
+        let again = seen.note(mark, is_orig);
+        if !again {
+            self.add(mark.letter(), is_orig);
         }
-        self.seen |= bit;
-        self.add(mark.letter(), is_orig);
-        false
+        again
     }
 
     /// Adds a letter, come what may.
@@ -108,7 +126,6 @@ impl History {
 
     /// The roles were the other way round.
     pub(crate) fn flip(&mut self) {
-        self.seen = self.seen.rotate_left(16);
         self.add(b'^', true);
     }
 

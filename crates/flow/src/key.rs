@@ -30,7 +30,7 @@ pub struct FlowKey {
 }
 
 /// VLAN of one direction: an id, or one of two marks that no id can have.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Vlan(u16);
 
 impl Vlan {
@@ -48,7 +48,7 @@ impl Vlan {
 ///
 /// The VLANs are not part of its equality, since the two directions of a connection may be tagged
 /// differently: they tell connections apart that are otherwise equal, see [`Self::fits`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct PackedKey {
     low: Ip,
     high: Ip,

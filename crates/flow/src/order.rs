@@ -437,7 +437,7 @@ impl<H: Handler> Work<'_, H> {
         }
         half.bits.set(Bits::ENDED, true);
         let fin = half.next;
-        self.flow.rims.of_mut(side).fin = fin;
+        self.flow.set_fin(side, fin);
         // Whatever is still held overlaps the end.
         self.drop_behind(side, 0);
         // What the consumer was told of a direction, it was told for good.

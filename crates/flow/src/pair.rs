@@ -1,9 +1,10 @@
 //! Something for each of the two endpoints of a flow.
 
 /// An endpoint of a flow, by the order of the two in the key. Roles may be learnt late; sides never change.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) enum Side {
     /// The lower endpoint of the key.
+    #[default]
     Low,
     /// The higher endpoint of the key.
     High,

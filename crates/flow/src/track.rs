@@ -42,10 +42,10 @@ impl<H: Handler> Work<'_, H> {
         let is_orig = side == self.flow.orig;
         let len = seg.payload.len() as u64;
         if len == 0 {
-            self.flow.history.mark(Mark::Ack, is_orig);
+            self.flow.mark(Mark::Ack, is_orig);
             return;
         }
-        self.flow.history.mark(Mark::Data, is_orig);
+        self.flow.mark(Mark::Data, is_orig);
         let me = self.flow.halves.of_mut(side);
         me.last = me.last.wrapping_add(len);
         if self.flow.mode == Mode::Ignore {
@@ -272,26 +272,26 @@ impl<H: Handler> Work<'_, H> {
     fn note_flags(&mut self, side: Side, is_orig: bool, seg: &Segment<'_>, offset: u64, len: u64) {
         let flags = seg.flags;
         let end = offset.wrapping_add(len);
-        let history = &mut self.flow.history;
+        let (history, seen) = (&mut self.flow.history, &mut self.flow.seen);
         let rim = self.flow.rims.of_mut(side);
         match (flags.syn(), flags.fin(), flags.rst()) {
-            (_, true, true) => _ = history.mark(Mark::FinRst, is_orig),
-            (true, true, _) | (true, _, true) => _ = history.mark(Mark::MultiFlag, is_orig),
-            (true, ..) => _ = history.mark(Mark::Syn(flags.ack()), is_orig),
+            (_, true, true) => _ = history.mark(seen, Mark::FinRst, is_orig),
+            (true, true, _) | (true, _, true) => _ = history.mark(seen, Mark::MultiFlag, is_orig),
+            (true, ..) => _ = history.mark(seen, Mark::Syn(flags.ack()), is_orig),
             (_, true, _) => {
-                let again = history.mark(Mark::Fin, is_orig);
+                let again = history.mark(seen, Mark::Fin, is_orig);
                 if again && rim.fin != end {
                     history.add(b'F', is_orig);
                 }
             }
             (.., true) => {
-                if history.mark(Mark::Rst, is_orig) && rim.rst != seg.seq {
+                if history.mark(seen, Mark::Rst, is_orig) && rim.rst != seg.seq {
                     history.add(b'R', is_orig);
                 }
                 rim.rst = seg.seq;
             }
-            _ if len > 0 => _ = history.mark(Mark::Data, is_orig),
-            _ if flags.ack() => _ = history.mark(Mark::Ack, is_orig),
+            _ if len > 0 => _ = history.mark(seen, Mark::Data, is_orig),
+            _ if flags.ack() => _ = history.mark(seen, Mark::Ack, is_orig),
             _ => {}
         }
         let peer = self.flow.halves.of(side.other()).life.now;
@@ -354,6 +354,7 @@ impl<H: Handler> Work<'_, H> {
             me.last = end;
             if delta < 0 && rim.fin == u64::MAX {
                 rim.fin = end.saturating_sub(1);
+                me.bits.set(Bits::FIN, true);
             }
         } else if me.life.now == Endpoint::Reset {
             // Nothing is believed after a RST.
@@ -375,7 +376,8 @@ impl<H: Handler> Work<'_, H> {
             let half = self.flow.halves.of_mut(side);
             half.next = half.next.max(half.last);
             if flags.fin() {
-                self.flow.rims.of_mut(side).fin = half.last.saturating_sub(1);
+                let fin = half.last.saturating_sub(1);
+                self.flow.set_fin(side, fin);
             }
             return self.count_opaque(side, len);
         }
@@ -392,9 +394,8 @@ impl<H: Handler> Work<'_, H> {
         let seq = seg.seq.wrapping_add(u32::from(flags.syn()));
         if half.distance(seq) > PLAUSIBLE {
             let fin = half.last.saturating_sub(1);
-            let rim = self.flow.rims.of_mut(side);
-            if flags.fin() && rim.fin == u64::MAX {
-                rim.fin = fin;
+            if flags.fin() && !half.bits.has(Bits::FIN) {
+                self.flow.set_fin(side, fin);
             }
             self.stats.dropped.implausible += len;
             if len > 0 {
@@ -482,7 +483,7 @@ impl<H: Handler> Work<'_, H> {
             p.bytes = p.bytes.get(..keep as usize).unwrap_or_default();
             p.fin = false;
         } else if p.fin && !half.bits.has(Bits::ENDED) {
-            self.flow.rims.of_mut(side).fin = end;
+            self.flow.set_fin(side, end);
             self.drop_behind(side, end);
         }
         (!p.bytes.is_empty() || p.cut > 0 || p.fin).then_some(p)

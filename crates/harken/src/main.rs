@@ -11,6 +11,11 @@ mod sinks;
 mod style;
 mod summary;
 
+// Flows come and go by the thousand: with the allocator of the C library a fifth of the time of short
+// connections went into it.
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use anyhow::Result;
 use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command, Schema};

@@ -8,6 +8,7 @@ use harken_flow::Dir;
 use harken_http::{Known, Pairing};
 use harken_wire::{Encap, Timestamp};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// Distinct names that a list counts, and distinct tunnels; further ones are counted together.
 const MAX_NAMES: usize = 10_000;
@@ -135,9 +136,13 @@ impl Summary {
         }
         self.first = Some(self.first.map_or(closed.flow.start(), |first| first.min(closed.flow.start())));
         self.last = self.last.max(closed.flow.last());
+        let mut same: Option<(&Arc<Encap>, Uid)> = None;
         for (dir, counters) in [(Dir::Orig, orig), (Dir::Resp, resp)] {
-            let encap = closed.flow.encap_of(dir);
-            let Some(uid) = Uid::tunnel(&encap) else { continue };
+            let Some(encap) = closed.flow.encap_of(dir) else { continue };
+            let known = same.filter(|(of, _)| Arc::ptr_eq(*of, encap)).map(|(_, uid)| uid);
+            let Some(uid) = known.or_else(|| Uid::tunnel(encap)) else { continue };
+            same = Some((encap, uid));
+            let encap = **encap;
             let first = closed.flow.start();
             let (packets, bytes) = (counters.packets, counters.ip_bytes);
             self.tunnel(uid, TunnelSeen { encap, first, flows: 1, packets, bytes });

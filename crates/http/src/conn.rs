@@ -58,7 +58,7 @@ pub struct Conn {
 
 #[derive(Debug)]
 pub(crate) enum Mode {
-    Probe(Probe),
+    Probe(Box<Probe>),
     Http(Box<H1>),
     Opaque(Protocol),
     /// Both directions have ended and everything was given out: nothing is kept while the flow lingers.
@@ -118,7 +118,7 @@ fn later_look(bytes: &[u8], dir: Dir) -> Look {
 
 impl Conn {
     pub(crate) fn new(port: u16, midstream: bool) -> Self {
-        Self { mode: Mode::Probe(Probe::default()), port, midstream, http: false }
+        Self { mode: Mode::Probe(Box::default()), port, midstream, http: false }
     }
 
     /// Whether HTTP/1 was spoken on this connection.
@@ -126,12 +126,17 @@ impl Conn {
         self.http
     }
 
-    /// Reads what the next bytes will need, ahead of time; see [`harken_flow::Handler::warm`].
+    /// Reads what the next bytes will need, ahead of time; see [`harken_flow::Handler::warm`]. The result means
+    /// nothing.
     #[inline]
-    pub fn warm(&self) {
-        if let Mode::Http(h1) = &self.mode {
-            h1.warm();
-        }
+    pub fn warm(&self) -> u64 {
+        if let Mode::Http(h1) = &self.mode { h1.warm() } else { 0 }
+    }
+
+    /// Reads on behind [`Conn::warm`]: the slot of the oldest transaction that is not over.
+    #[inline]
+    pub fn warm_slot(&self) -> u64 {
+        if let Mode::Http(h1) = &self.mode { h1.warm_slot() } else { 0 }
     }
 
     /// What the connection speaks now, when that is not HTTP/1.
@@ -171,7 +176,7 @@ impl Conn {
                 Verdict::Ignore
             }
             Turn::Tunnel { depth } => {
-                self.mode = Mode::Probe(Probe { depth, ..Probe::default() });
+                self.mode = Mode::Probe(Box::new(Probe { depth, ..Probe::default() }));
                 Verdict::Continue
             }
         }
@@ -375,8 +380,9 @@ impl Conn {
     }
 
     pub(crate) fn close(&mut self, cx: &mut Analyzer, ts: Timestamp) {
-        if let Mode::Probe(Probe { tls: Some(name), .. }) = &mut self.mode {
-            let name = name.take();
+        if let Mode::Probe(probe) = &mut self.mode
+            && let Some(name) = probe.tls.take()
+        {
             cx.opaque(self, Protocol::Tls(name));
         }
         self.end_first_line(cx);

@@ -109,7 +109,7 @@ pub(super) fn version_text(version: Option<Version>, other: &mut String) -> &str
 }
 
 fn peer(end: &Endpoint, sent: Option<&Message>) -> Peer {
-    Peer { ip: Address(end.text), port: end.port, bytes: sent.map_or(0, size) }
+    Peer { ip: Address(IpText::new(end.ip)), port: end.port, bytes: sent.map_or(0, size) }
 }
 
 fn size(message: &Message) -> u64 {

@@ -5,6 +5,7 @@ use super::row::{Json, Row, Tsv};
 use super::site::is_local;
 use crate::flow::FlowInfo;
 use crate::uid::Uid;
+use harken_wire::Encap;
 
 columns! {
     PROTO "proto" Enum,
@@ -58,8 +59,8 @@ pub struct Conn<'a> {
     pub missed_bytes: u64,
     /// Zeek's history letters.
     pub history: &'a [u8],
-    /// Identifier of the tunnel when the responder's packets came through another one than the originator's.
-    pub other_tunnel: Option<Uid>,
+    /// The tunnels that the responder's packets came through.
+    pub other_encap: Option<&'a Encap>,
 }
 
 impl Conn<'_> {
@@ -91,7 +92,10 @@ impl Conn<'_> {
         row.count(&RESP_PKTS, Some(self.resp.packets));
         row.count(&RESP_IP_BYTES, Some(self.resp.ip_bytes));
         let first = Uid::tunnel(&self.flow.encap);
-        let parents = [first, self.other_tunnel.filter(|uid| Some(*uid) != first)];
+        // Directions that came the same way share what describes it.
+        let other = self.other_encap.filter(|other| !std::ptr::eq(*other, &raw const *self.flow.encap));
+        let other = other.and_then(Uid::tunnel).filter(|uid| Some(*uid) != first);
+        let parents = [first, other];
         let parents = parents.iter().flatten().map(Uid::as_bytes);
         row.list(&TUNNEL_PARENTS, Some(parents).filter(|p| p.clone().next().is_some()));
         row.count(&IP_PROTO, Some(TCP));

@@ -1,7 +1,7 @@
 //! One record on its way into a line: the same calls make a JSON line or a tab-separated one.
 use super::Form;
 use super::column::{Column, ORIG_H, ORIG_P, RESP_H, RESP_P, TS, UID};
-use crate::flow::{Endpoint, FlowInfo};
+use crate::flow::{Endpoint, FlowInfo, IpText};
 use crate::{number, text};
 use harken_wire::Timestamp;
 
@@ -47,9 +47,9 @@ pub(crate) trait Row {
     /// The columns that name a connection or tunnel, one by one.
     fn identity(&mut self, uid: Option<&[u8]>, ends: Option<(&Endpoint, &Endpoint)>) {
         self.name(&UID, uid);
-        self.name(&ORIG_H, ends.map(|(o, _)| o.text.as_bytes()));
+        self.name(&ORIG_H, ends.map(|(o, _)| IpText::new(o.ip)).as_ref().map(IpText::as_bytes));
         self.count(&ORIG_P, ends.map(|(o, _)| u64::from(o.port)));
-        self.name(&RESP_H, ends.map(|(_, r)| r.text.as_bytes()));
+        self.name(&RESP_H, ends.map(|(_, r)| IpText::new(r.ip)).as_ref().map(IpText::as_bytes));
         self.count(&RESP_P, ends.map(|(_, r)| u64::from(r.port)));
     }
 }

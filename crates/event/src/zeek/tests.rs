@@ -151,7 +151,7 @@ fn other_logs() {
         state: "SF",
         missed_bytes: 0,
         history: b"ShADadFf",
-        other_tunnel: None,
+        other_encap: None,
     };
     let (uid, tunnel) = (info.uid.as_str(), Uid::tunnel(&vxlan()).unwrap());
     let line = |form| {

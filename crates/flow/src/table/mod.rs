@@ -1,5 +1,8 @@
 //! The flow table: finding flows, opening, closing, time-outs, eviction.
+mod batch;
 mod timeouts;
+
+pub use batch::BATCH;
 
 use crate::flow::{Bits, Facts, Flow, Mode};
 use crate::key::{PackedKey, Seed};
@@ -12,9 +15,8 @@ use crate::stats::Stats;
 use crate::timer::{Link, Queue};
 use crate::weird::{Weird, Weirds};
 use crate::{CloseReason, Config, Dir, Handler};
-use harken_wire::{Encap, Segment, Timestamp};
+use harken_wire::{Segment, Timestamp};
 use hashbrown::HashTable;
-use std::hint::black_box;
 
 /// Packet time that goes back by more than this is a step of the clock, not a reordering.
 const STEP: u64 = 1_000_000_000;
@@ -35,22 +37,24 @@ enum Class {
     Closing,
 }
 
+/// A place for one flow, aligned so that what every packet touches lies in as few cache lines as can be.
+#[repr(C, align(64))]
 struct Slot<S> {
-    flow: Flow,
-    pending: Option<Box<Reassembly>>,
-    state: Option<S>,
     class: Class,
+    pending: Option<Box<Reassembly>>,
     /// When a closing flow is let go.
     until: Timestamp,
+    state: Option<S>,
+    flow: Flow,
 }
 
-/// Where a segment belongs, as [`FlowTable::look_up`] found it.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
+/// Where a segment belongs.
+#[derive(Clone, Copy, Default, Debug)]
+struct Place {
     key: PackedKey,
     side: Side,
     hash: u32,
-    /// The flow's slot.
+    /// The slot where its flow is likely to be.
     id: u32,
 }
 
@@ -136,31 +140,8 @@ impl<S> FlowTable<S> {
     /// Takes one segment, captured at `ts`.
     #[inline]
     pub fn segment<H: Handler<State = S>>(&mut self, ts: Timestamp, seg: &Segment<'_>, handler: &mut H) {
-        let place = self.look_up(seg);
+        let place = self.place(seg);
         self.segment_at(ts, seg, &place, handler);
-    }
-
-    /// Finds the flow of a segment that [`FlowTable::segment_at`] will take soon. The look-ups of several
-    /// segments do not depend on each other, so that their cache misses overlap: with many flows these are
-    /// what most of the time goes into.
-    #[inline]
-    pub fn look_up(&self, seg: &Segment<'_>) -> Place {
-        let (key, side) = PackedKey::new(seg, self.config.tunnel_in_key);
-        let hash = self.seed.hash(&key) as u32;
-        let id = self.find(hash, &key, |k| k.fits(&key, side)).unwrap_or(Place::NOWHERE);
-        if let Some(slot) = self.slots.get(id as usize) {
-            black_box((slot.flow.halves.of(side).next, slot.flow.halves.of(side.other()).next, slot.class));
-        }
-        Place { key, side, hash, id }
-    }
-
-    /// Reads what the consumer keeps of the flow at `place`, ahead of its use, as [`FlowTable::look_up`] does
-    /// with the flow itself.
-    #[inline]
-    pub fn warm<H: Handler<State = S>>(&self, place: &Place, handler: &H) {
-        if let Some(state) = self.slots.get(place.id as usize).and_then(|slot| slot.state.as_ref()) {
-            handler.warm(state);
-        }
     }
 
     #[inline]
@@ -182,9 +163,9 @@ impl<S> FlowTable<S> {
         })
     }
 
-    /// Takes one segment, captured at `ts`, whose flow was looked up before. Segments that were taken since
-    /// may have opened or closed flows.
-    pub fn segment_at<H: Handler<State = S>>(
+    /// Takes one segment, captured at `ts`, whose flow may have been looked up before. Segments that were taken
+    /// since may have opened or closed flows.
+    fn segment_at<H: Handler<State = S>>(
         &mut self,
         ts: Timestamp,
         seg: &Segment<'_>,
@@ -209,9 +190,7 @@ impl<S> FlowTable<S> {
         let Some(mut work) = self.work(id, handler) else { return };
         if work.flow.halves.of(side).packets == 0 {
             work.flow.key.note_vlan(&key, side);
-            if seg.encap != Encap::default() {
-                *work.flow.encaps.of_mut(side) = Some(Box::new(seg.encap));
-            }
+            work.flow.note_encap(side, &seg.encap);
         }
         work.segment(side, ts, seg);
         let settled = self.slots.get(id as usize).is_some_and(|slot| {
@@ -361,9 +340,7 @@ impl<S> FlowTable<S> {
         } else if guess_responder(seg.sport, seg.dport) {
             flow.flip();
         }
-        if seg.encap != Encap::default() {
-            *flow.encaps.of_mut(side) = Some(Box::new(seg.encap));
-        }
+        flow.note_encap(side, &seg.encap);
         let state = handler.open(&flow);
         let slot = Slot { flow, pending: None, state: Some(state), class: Class::Free, until: Timestamp(0) };
         let id = match self.free.pop() {

@@ -31,7 +31,7 @@ impl Table {
         }
         let exchange = transaction.exchange;
         let flow = transaction.flow;
-        let mut client = flow.client.text.as_str().to_owned();
+        let mut client = flow.client.ip.to_string();
         client.push(':');
         client.push_str(&flow.client.port.to_string());
         let method = exchange.request.as_ref().map_or("-".into(), |m| printable(m.method()));

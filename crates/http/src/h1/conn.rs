@@ -2,13 +2,12 @@
 use super::framing::{self, Asked};
 use super::head::Kind;
 use super::pairing::{Slots, Upgrade};
-use super::side::{EndEffect, Found, GapEffect, Phase, Side};
+use super::side::{EndEffect, Found, GapEffect, Next, Phase, Side};
 use crate::analyzer::Analyzer;
 use crate::conn::Protocol;
 use crate::message::{Coding, Completeness, Framing, Known, Message};
 use harken_flow::{Chunk, Dir, Gap};
 use harken_wire::Timestamp;
-use std::hint::black_box;
 
 /// What the connection is after the bytes were read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,8 +68,14 @@ impl H1 {
 
     /// Reads the parts that the next bytes will need.
     #[inline]
-    pub(crate) fn warm(&self) {
-        black_box((self.request.position, self.response.position, self.slots.is_synced()));
+    pub(crate) fn warm(&self) -> u64 {
+        self.request.warm() ^ self.response.warm() ^ u64::from(self.slots.depth)
+    }
+
+    /// Reads the slot of the oldest transaction.
+    #[inline]
+    pub(crate) fn warm_slot(&self) -> u64 {
+        self.slots.warm()
     }
 
     fn side(&mut self, dir: Dir) -> &mut Side {
@@ -105,9 +110,9 @@ impl H1 {
             match found {
                 Found::Nothing => {}
                 Found::Head => self.message_head(cx, chunk.dir),
-                Found::End => self.message_end(cx, chunk.dir, Phase::Idle),
+                Found::End => self.message_end(cx, chunk.dir, Next::Message),
                 Found::Cut => {
-                    self.message_end(cx, chunk.dir, Phase::Lost);
+                    self.message_end(cx, chunk.dir, Next::Unknown);
                     self.lose(chunk.dir, true);
                 }
                 Found::Violation => self.violation(cx, chunk.dir),
@@ -155,7 +160,7 @@ impl H1 {
         }
     }
 
-    fn message_end(&mut self, cx: &mut Analyzer, dir: Dir, next: Phase) {
+    fn message_end(&mut self, cx: &mut Analyzer, dir: Dir, next: Next) {
         match dir {
             Dir::Orig => self.request_end(cx, next),
             Dir::Resp => self.response_end(cx, next),
@@ -192,12 +197,12 @@ impl H1 {
         self.request.message = Some(message);
         if cut || last {
             self.request.frame(cx, framing, coding);
-            self.request_end(cx, Phase::Lost);
+            self.request_end(cx, Next::Unknown);
             if cut {
                 self.lose(Dir::Orig, true);
             }
         } else if self.request.frame(cx, framing, coding) {
-            self.request_end(cx, Phase::Idle);
+            self.request_end(cx, Next::Message);
         }
     }
 
@@ -208,7 +213,7 @@ impl H1 {
         let untouched = response.body.wire_len == 0 && response.body.missing == 0;
         let unknown = self.slots.current().is_some_and(|slot| slot.state == super::pairing::State::Absent);
         if untouched && unknown && ack == response.offset + response.head_len {
-            self.response_end(cx, Phase::Idle);
+            self.response_end(cx, Next::Message);
         }
     }
 
@@ -228,20 +233,20 @@ impl H1 {
         let cut = message.head_cut && message.completeness != Completeness::Full;
         self.response.message = Some(message);
         if cut {
-            self.response_end(cx, Phase::Lost);
+            self.response_end(cx, Next::Unknown);
             self.lose(Dir::Resp, true);
         } else if self.response.frame(cx, framing, coding) {
-            self.response_end(cx, Phase::Idle);
+            self.response_end(cx, Next::Message);
         }
     }
 
-    fn request_end(&mut self, cx: &mut Analyzer, next: Phase) {
+    fn request_end(&mut self, cx: &mut Analyzer, next: Next) {
         if let Some(message) = self.request.finish(cx, next) {
             self.slots.complete_request(cx, message);
         }
     }
 
-    fn response_end(&mut self, cx: &mut Analyzer, next: Phase) {
+    fn response_end(&mut self, cx: &mut Analyzer, next: Next) {
         let Some(message) = self.response.finish(cx, next) else { return };
         match message.status {
             100 | 102..=199 => self.slots.interim_response(cx, message),
@@ -269,17 +274,17 @@ impl H1 {
         side.position = gap.offset + gap.len;
         match side.gap(cx, gap.len, gap.ts) {
             GapEffect::Inside => {}
-            GapEffect::Ended => self.message_end(cx, gap.dir, Phase::Idle),
+            GapEffect::Ended => self.message_end(cx, gap.dir, Next::Message),
             GapEffect::CutHead => {
                 self.message_head(cx, gap.dir);
                 self.lose(gap.dir, true);
             }
             GapEffect::Cut => {
-                self.message_end(cx, gap.dir, Phase::Lost);
+                self.message_end(cx, gap.dir, Next::Unknown);
                 self.lose(gap.dir, true);
             }
             GapEffect::Beyond => {
-                self.message_end(cx, gap.dir, Phase::Lost);
+                self.message_end(cx, gap.dir, Next::Unknown);
                 self.lose(gap.dir, false);
             }
             GapEffect::Outside => self.lose(gap.dir, false),
@@ -292,7 +297,7 @@ impl H1 {
         self.side(dir).ended = true;
         match self.side(dir).end(cx, ts) {
             EndEffect::Nothing => {}
-            EndEffect::Ended => self.message_end(cx, dir, Phase::Lost),
+            EndEffect::Ended => self.message_end(cx, dir, Next::Unknown),
             EndEffect::CutHead => self.message_head(cx, dir),
         }
         self.request.ended && self.response.ended

@@ -95,10 +95,10 @@ impl Slots {
         }
     }
 
-    /// Whether the order alone tells the pairs.
+    /// Reads the oldest slot.
     #[inline]
-    pub(super) const fn is_synced(&self) -> bool {
-        self.synced
+    pub(super) fn warm(&self) -> u64 {
+        self.slots.front().map_or(0, |slot| slot.offset)
     }
 
     fn slot(&mut self, state: State, pairing: Pairing) -> Slot {

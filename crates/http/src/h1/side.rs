@@ -25,6 +25,15 @@ pub(super) enum Phase {
     Lost,
 }
 
+/// What follows a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Next {
+    /// Another message, or the end.
+    Message,
+    /// It is not known: the next message start is looked for.
+    Unknown,
+}
+
 /// What a step of reading came upon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Found {
@@ -78,6 +87,12 @@ impl Side {
             refused: None,
             decoder: None,
         }
+    }
+
+    /// Reads what every chunk needs; the result means nothing.
+    #[inline]
+    pub(super) fn warm(&self) -> u64 {
+        self.position ^ self.partial.len() as u64 ^ u64::from(self.decoder.is_some())
     }
 
     /// Reads on in `chunk` from `at`, up to the next head or message end. Returns the bytes used.
@@ -392,7 +407,7 @@ impl Side {
     }
 
     /// Gives out the message at hand.
-    pub(super) fn finish(&mut self, cx: &mut Analyzer, next: Phase) -> Option<Box<Message>> {
+    pub(super) fn finish(&mut self, cx: &mut Analyzer, next: Next) -> Option<Box<Message>> {
         let mut message = self.message.take();
         if let Some(message) = &mut message
             && self.decoder.is_some()
@@ -401,7 +416,10 @@ impl Side {
         }
         self.release_decoder(cx);
         self.let_go(cx);
-        self.phase = next;
+        self.phase = match next {
+            Next::Message => Phase::Idle,
+            Next::Unknown => Phase::Lost,
+        };
         let mut message = message?;
         body::finish(&mut message, &cx.limits.body);
         Some(message)
