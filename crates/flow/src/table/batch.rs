@@ -52,7 +52,7 @@ impl<S> FlowTable<S> {
             let entry = self.index.find(spread(place.hash), |entry| entry.hash == place.hash);
             place.id = entry.map_or(Place::NOWHERE, |entry| entry.id);
         }
-        let slot = |place: &Place| self.slots.get(place.id as usize);
+        let slot = |place: &Place| self.slots.get(place.id);
         let sum = places.iter().filter_map(slot).fold(0, |sum, Slot { class, flow, .. }| {
             sum ^ *class as u64 ^ flow.last.0 ^ flow.halves.low.next ^ flow.halves.high.next
         });

@@ -1,5 +1,6 @@
 //! The flow table: finding flows, opening, closing, time-outs, eviction.
 mod batch;
+mod slab;
 mod timeouts;
 
 pub use batch::BATCH;
@@ -17,6 +18,7 @@ use crate::weird::{Weird, Weirds};
 use crate::{CloseReason, Config, Dir, Handler};
 use harken_wire::{Segment, Timestamp};
 use hashbrown::HashTable;
+use slab::Slab;
 
 /// Packet time that goes back by more than this is a step of the clock, not a reordering.
 const STEP: u64 = 1_000_000_000;
@@ -103,7 +105,7 @@ pub struct FlowTable<S> {
     config: Config,
     seed: Seed,
     index: HashTable<Entry>,
-    slots: Vec<Slot<S>>,
+    slots: Slab<Slot<S>>,
     free: Vec<u32>,
     queues: Queues,
     pool: Pool,
@@ -121,7 +123,7 @@ impl<S> FlowTable<S> {
             config,
             seed: Seed::random(),
             index: HashTable::new(),
-            slots: Vec::new(),
+            slots: Slab::new(),
             free: Vec::new(),
             queues: Queues::default(),
             pool: Pool::new(config.ooo_bytes_total),
@@ -147,8 +149,7 @@ impl<S> FlowTable<S> {
     #[inline]
     fn find(&self, hash: u32, key: &PackedKey, fits: impl Fn(&PackedKey) -> bool) -> Option<u32> {
         let same = |e: &Entry| {
-            e.hash == hash
-                && self.slots.get(e.id as usize).is_some_and(|s| s.flow.key == *key && fits(&s.flow.key))
+            e.hash == hash && self.slots.get(e.id).is_some_and(|s| s.flow.key == *key && fits(&s.flow.key))
         };
         self.index.find(spread(hash), same).map(|e| e.id)
     }
@@ -156,7 +157,7 @@ impl<S> FlowTable<S> {
     /// Whether the flow of an earlier look-up is still where it was found.
     #[inline]
     fn is_there(&self, place: &Place) -> bool {
-        self.slots.get(place.id as usize).is_some_and(|slot| {
+        self.slots.get(place.id).is_some_and(|slot| {
             slot.class != Class::Free
                 && slot.flow.key == place.key
                 && slot.flow.key.fits(&place.key, place.side)
@@ -193,7 +194,7 @@ impl<S> FlowTable<S> {
             work.flow.note_encap(side, &seg.encap);
         }
         work.segment(side, ts, seg);
-        let settled = self.slots.get(id as usize).is_some_and(|slot| {
+        let settled = self.slots.get(id).is_some_and(|slot| {
             slot.flow.steady && slot.class == Class::Established && slot.pending.is_none()
         });
         if !settled {
@@ -204,7 +205,7 @@ impl<S> FlowTable<S> {
     /// A flow with everything that working on it needs; `None` when the slot is free.
     #[inline]
     fn work<'a, H: Handler<State = S>>(&'a mut self, id: u32, handler: &'a mut H) -> Option<Work<'a, H>> {
-        let slot = self.slots.get_mut(id as usize)?;
+        let slot = self.slots.get_mut(id)?;
         Some(Work {
             flow: &mut slot.flow,
             state: slot.state.as_mut()?,
@@ -224,8 +225,9 @@ impl<S> FlowTable<S> {
 
     /// The input has ended: delivers what waits and closes all flows, in the order in which they began.
     pub fn finish<H: Handler<State = S>>(&mut self, handler: &mut H) {
-        let mut live: Vec<(u64, u32)> = (0u32..)
-            .zip(&self.slots)
+        let mut live: Vec<(u64, u32)> = self
+            .slots
+            .iter()
             .filter(|(_, s)| s.class != Class::Free)
             .map(|(id, s)| (s.flow.number, id))
             .collect();
@@ -264,7 +266,7 @@ impl<S> FlowTable<S> {
         seg: &Segment<'_>,
         handler: &mut H,
     ) -> bool {
-        let Some(slot) = self.slots.get_mut(id as usize) else { return false };
+        let Some(slot) = self.slots.get_mut(id) else { return false };
         let half = slot.flow.halves.of(side);
         let peer = slot.flow.halves.of(side.other());
         let over = half.life.now.is_over() || peer.life.now.is_over();
@@ -345,16 +347,15 @@ impl<S> FlowTable<S> {
         let slot = Slot { flow, pending: None, state: Some(state), class: Class::Free, until: Timestamp(0) };
         let id = match self.free.pop() {
             Some(id) => {
-                if let Some(place) = self.slots.get_mut(id as usize) {
+                if let Some(place) = self.slots.get_mut(id) {
                     *place = slot;
                 }
                 id
             }
             None => {
-                self.slots.push(slot);
                 self.queues.idle_links.push(Link::default());
                 self.queues.pending_links.push(Link::default());
-                (self.slots.len() - 1) as u32
+                self.slots.push(slot)
             }
         };
         self.index.insert_unique(spread(hash), Entry { hash, id }, |e| spread(e.hash));
@@ -380,7 +381,7 @@ impl<S> FlowTable<S> {
         for chance in 0..=SECOND_CHANCES {
             let Some((id, due)) = self.queues.established.front(&self.queues.idle_links) else { return };
             let queued_at = Timestamp(due.0.saturating_sub(period));
-            let active = self.slots.get(id as usize).is_some_and(|s| s.flow.last > queued_at);
+            let active = self.slots.get(id).is_some_and(|s| s.flow.last > queued_at);
             if active && chance < SECOND_CHANCES {
                 self.queue(id, Class::Established);
             } else {
@@ -393,7 +394,7 @@ impl<S> FlowTable<S> {
     fn close<H: Handler<State = S>>(&mut self, id: u32, reason: CloseReason, handler: &mut H) {
         let Some(mut work) = self.work(id, handler) else { return };
         work.flush();
-        let Some(slot) = self.slots.get_mut(id as usize) else { return };
+        let Some(slot) = self.slots.get_mut(id) else { return };
         let Some(mut state) = slot.state.take() else { return };
         let halves = &slot.flow.halves;
         let reset = halves.low.life.now == Endpoint::Reset || halves.high.life.now == Endpoint::Reset;

@@ -78,7 +78,7 @@ impl<S> FlowTable<S> {
 
     /// Why a flow's time is over, if it is.
     pub(super) fn expired(&self, id: u32, now: Timestamp) -> Option<CloseReason> {
-        let slot = self.slots.get(id as usize)?;
+        let slot = self.slots.get(id)?;
         let quiet = now.since(slot.flow.last);
         match slot.class {
             Class::Free => None,
@@ -94,7 +94,7 @@ impl<S> FlowTable<S> {
     /// Puts a flow at the tail of a class's queue.
     pub(super) fn queue(&mut self, id: u32, class: Class) {
         let due = self.now.plus(self.period(class));
-        let Some(slot) = self.slots.get_mut(id as usize) else { return };
+        let Some(slot) = self.slots.get_mut(id) else { return };
         let old = std::mem::replace(&mut slot.class, class);
         if class == Class::Closing && old != class {
             slot.until = due;
@@ -113,7 +113,7 @@ impl<S> FlowTable<S> {
 
     /// Moves a flow to the queues that its state asks for.
     pub(super) fn requeue(&mut self, id: u32) {
-        let Some(slot) = self.slots.get(id as usize) else { return };
+        let Some(slot) = self.slots.get(id) else { return };
         let class = classify(&slot.flow);
         let pending = slot.pending.is_some();
         if class != slot.class {
