@@ -81,6 +81,7 @@ impl Ledger {
             ("connections undecided for being too many", http.undecided_dropped),
             ("bodies not decoded", http.decode_failed),
             ("bodies over the limit of decoders", http.decoders_exhausted),
+            ("bodies shed under load", http.bodies_shed),
             ("reading resumed behind a gap", http.resynced),
             ("connections with HTTP/1", http.connections),
         ];
@@ -133,8 +134,14 @@ impl Ledger {
 
     fn segment_section(&self) -> Section {
         let wire = &self.front.wire;
-        let parts = vec![("flow".to_owned(), self.flow.packets)];
-        Section { name: "segments", total: wire.frames.tcp + wire.resumed.tcp, parts }
+        let shed = &self.flow.shed;
+        let parts = [
+            ("flow", self.flow.packets),
+            ("shed.opaque", shed.opaque),
+            ("shed.new_flows", shed.new_flows),
+            ("shed.share", shed.share),
+        ];
+        Section { name: "segments", total: wire.frames.tcp + wire.resumed.tcp, parts: named(parts) }
     }
 
     fn flow_section(&self) -> Section {

@@ -2,7 +2,7 @@
 use crate::output::{Closed, Output};
 use harken_event::zeek::weird::Weird;
 use harken_event::{FlowInfo, Form, Transaction};
-use harken_flow::{Chunk, CloseReason, Dir, Flow, FlowTable, Gap, Handler, TunnelInKey, Verdict};
+use harken_flow::{Chunk, CloseReason, Dir, Flow, FlowTable, Gap, Handler, Shedding, TunnelInKey, Verdict};
 use harken_http::probe::{self, Look};
 use harken_http::{Analyzer, Conn};
 use harken_wire::{Encap, Segment, Timestamp};
@@ -75,6 +75,14 @@ impl<O: Output> Shard<O> {
     /// them; with tens of thousands of flows it is faster, since the flows are looked up ahead.
     pub fn segments(&mut self, batch: &[(Timestamp, Segment<'_>)]) {
         self.table.segments(batch, &mut self.core);
+    }
+
+    /// Sets what is left undone from here on, because more arrives than there is time for. Without `bodies` no
+    /// content coding is decoded and nothing is kept of bodies that begin from here on; their sizes on the wire
+    /// are counted as ever.
+    pub fn shed(&mut self, bodies: bool, flows: Shedding) {
+        self.core.analyzer.shed_bodies(bodies);
+        self.table.shed(flows);
     }
 
     /// Time passes without a segment for this shard.

@@ -29,7 +29,7 @@ pub use handler::{Chunk, CloseReason, Dir, Gap, GapReason, Handler, Verdict};
 pub use key::{FlowKey, TunnelInKey, key_hash};
 pub use state::ConnState;
 pub use stats::{Dropped, Stats};
-pub use table::{BATCH, FlowTable};
+pub use table::{BATCH, FlowTable, Shed, Shedding};
 
 /// Lowest stream offset of a stream whose start was not seen. Its first byte has this offset or one a little
 /// above it, which leaves room for bytes that were overtaken by the first ones seen.

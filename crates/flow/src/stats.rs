@@ -1,5 +1,5 @@
 //! The ledger of a flow table.
-use crate::{CloseReason, GapReason};
+use crate::{CloseReason, GapReason, Shed};
 
 /// Payload bytes that belong to no place in their stream, by reason.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -34,8 +34,10 @@ impl Dropped {
 /// `duplicate_bytes`, `opaque_bytes`, `held_bytes` and all of `dropped`.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Stats {
-    /// Segments taken in.
+    /// Segments taken in, without those in `shed`.
     pub packets: u64,
+    /// Segments passed over for lack of time.
+    pub shed: Shed,
     /// Payload bytes in them.
     pub payload_bytes: u64,
     /// Payload bytes handed to the consumer.
@@ -113,6 +115,9 @@ impl Stats {
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in [
             (&mut self.packets, other.packets),
+            (&mut self.shed.opaque, other.shed.opaque),
+            (&mut self.shed.new_flows, other.shed.new_flows),
+            (&mut self.shed.share, other.shed.share),
             (&mut self.payload_bytes, other.payload_bytes),
             (&mut self.delivered_bytes, other.delivered_bytes),
             (&mut self.duplicate_bytes, other.duplicate_bytes),

@@ -7,6 +7,7 @@ mod gaps;
 mod limits;
 mod model;
 mod order;
+mod shed;
 mod start;
 mod zeek;
 

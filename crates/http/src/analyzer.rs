@@ -74,6 +74,8 @@ pub struct Stats {
     pub decode_failed: u64,
     /// Bodies not decoded because too many were being decoded.
     pub decoders_exhausted: u64,
+    /// Bodies neither decoded nor kept for lack of time.
+    pub bodies_shed: u64,
     /// Times that reading resumed at a message start behind a gap.
     pub resynced: u64,
     /// Connections that speak HTTP/1.
@@ -105,6 +107,7 @@ impl Stats {
             (&mut self.undecided_dropped, other.undecided_dropped),
             (&mut self.decode_failed, other.decode_failed),
             (&mut self.decoders_exhausted, other.decoders_exhausted),
+            (&mut self.bodies_shed, other.bodies_shed),
             (&mut self.resynced, other.resynced),
             (&mut self.connections, other.connections),
         ] {
@@ -122,6 +125,10 @@ pub struct Analyzer {
     pub(crate) limits: Limits,
     pub(crate) stats: Stats,
     pub(crate) decoders: usize,
+    /// See [`Analyzer::shed_bodies`].
+    pub(crate) shed_bodies: bool,
+    /// The configured [`BodyLimits::keep`].
+    keep: usize,
     /// Connections with held first bytes; see [`Limits::undecided`].
     pub(crate) undecided: usize,
     held: u64,
@@ -137,12 +144,19 @@ pub struct Analyzer {
 impl Analyzer {
     /// An analyzer with these limits.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+        Self { limits, keep: limits.body.keep, ..Self::default() }
     }
 
     /// Counters so far.
     pub const fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// Whether bodies that begin from here on are neither decoded nor kept, for lack of time; counted in
+    /// [`Stats::bodies_shed`].
+    pub const fn shed_bodies(&mut self, shed: bool) {
+        self.shed_bodies = shed;
+        self.limits.body.keep = if shed { 0 } else { self.keep };
     }
 
     /// State for a new connection whose server listens on `port`. `midstream` says that its start was not

@@ -1,9 +1,11 @@
 //! The flow table: finding flows, opening, closing, time-outs, eviction.
 mod batch;
+mod shed;
 mod slab;
 mod timeouts;
 
 pub use batch::BATCH;
+pub use shed::{Shed, Shedding};
 
 use crate::flow::{Bits, Facts, Flow, Mode};
 use crate::key::{PackedKey, Seed};
@@ -114,6 +116,7 @@ pub struct FlowTable<S> {
     /// No queue has anything to do before this time.
     next_due: Timestamp,
     opened: u64,
+    shedding: Shedding,
 }
 
 impl<S> FlowTable<S> {
@@ -131,6 +134,7 @@ impl<S> FlowTable<S> {
             now: Timestamp(0),
             next_due: Timestamp(u64::MAX),
             opened: 0,
+            shedding: Shedding::NONE,
         }
     }
 
@@ -173,8 +177,6 @@ impl<S> FlowTable<S> {
         place: &Place,
         handler: &mut H,
     ) {
-        self.stats.packets += 1;
-        self.stats.payload_bytes = self.stats.payload_bytes.wrapping_add(seg.payload.len() as u64);
         self.tick(ts, handler);
         let Place { key, side, hash, .. } = *place;
         let answers = !seg.flags.syn() || seg.flags.ack();
@@ -184,6 +186,11 @@ impl<S> FlowTable<S> {
             let fits = self.find(hash, &key, |k| k.fits(&key, side));
             fits.or_else(|| if answers { self.find(hash, &key, |k| k.awaits(side)) } else { None })
         };
+        if self.shedding != Shedding::NONE && self.is_shed(place, found) {
+            return;
+        }
+        self.stats.packets += 1;
+        self.stats.payload_bytes = self.stats.payload_bytes.wrapping_add(seg.payload.len() as u64);
         let id = match found {
             Some(id) if !self.is_over(id, side, ts, seg, handler) => id,
             _ => self.open(ts, key, hash, side, seg, handler),

@@ -119,7 +119,7 @@ fn plan(args: &Replay, palette: Palette, terminal: bool) -> Result<Plan> {
     if args.log_dir.is_some() && given == Some(Format::Table) {
         usage("--log-dir cannot write --format table: choose zeek-json, zeek-tsv or ecs");
     }
-    let filter = match args.filter.as_slice() {
+    let filter = match args.analysis.filter.as_slice() {
         [] => None,
         terms => match Filter::parse(terms) {
             Ok(filter) => Some(Arc::new(filter)),
@@ -133,7 +133,7 @@ fn plan(args: &Replay, palette: Palette, terminal: bool) -> Result<Plan> {
         transactions: None,
         logs: None,
         filter,
-        ecs: ecs::Options { show_secrets: args.show_secrets },
+        ecs: ecs::Options { show_secrets: args.analysis.show_secrets },
         palette,
         width,
         // A pipe that grows is watched, too.
@@ -151,26 +151,26 @@ fn plan(args: &Replay, palette: Palette, terminal: bool) -> Result<Plan> {
 
 fn config(args: &Replay, plan: &Plan) -> Config {
     let mut config =
-        Config { form: plan.form(), community_id_seed: args.community_id_seed, ..Config::default() };
-    config.flow.max_flows = args.max_flows;
-    config.flow.reorder_packets = args.reorder_packets;
-    config.flow.reorder_time = args.reorder_ms.saturating_mul(1_000_000);
+        Config { form: plan.form(), community_id_seed: args.analysis.community_id_seed, ..Config::default() };
+    config.flow.max_flows = args.analysis.max_flows;
+    config.flow.reorder_packets = args.analysis.reorder_packets;
+    config.flow.reorder_time = args.analysis.reorder_ms.saturating_mul(1_000_000);
     config.flow.reorder_time_max = config.flow.reorder_time_max.max(config.flow.reorder_time);
-    config.flow.tunnel_in_key = match args.tunnel_in_key {
+    config.flow.tunnel_in_key = match args.analysis.tunnel_in_key {
         TunnelInKey::Vni => harken_flow::TunnelInKey::Vni,
         TunnelInKey::None => harken_flow::TunnelInKey::None,
     };
-    let keep = args.bodies.unwrap_or(if plan.format == Format::Ecs { config.http.body.keep } else { 0 });
+    let keep = args.analysis.bodies.unwrap_or(if plan.format == Format::Ecs { config.http.body.keep } else { 0 });
     config.http.body.keep = keep;
     config
 }
 
 fn front(args: &Replay) -> Front {
     let wire = harken_wire::Config {
-        max_depth: args.max_tunnel_depth,
-        vxlan_ports: args.vxlan_port.clone(),
-        geneve_ports: args.geneve_port.clone(),
-        verify_checksums: args.verify_checksums,
+        max_depth: args.analysis.max_tunnel_depth,
+        vxlan_ports: args.analysis.vxlan_port.clone(),
+        geneve_ports: args.analysis.geneve_port.clone(),
+        verify_checksums: args.analysis.verify_checksums,
         ..harken_wire::Config::default()
     };
     Front::new(wire, harken_flow::DefragConfig::default())

@@ -231,8 +231,13 @@ impl Side {
         let Some(message) = self.message.as_mut() else { return true };
         message.body.framing = framing;
         message.body.coding = coding;
+        if cx.shed_bodies && !matches!(framing, Framing::None | Framing::Length(0)) {
+            cx.stats.bodies_shed += 1;
+        }
         if coding != Coding::Identity && !matches!(framing, Framing::None | Framing::Length(0)) {
-            if cx.decoders >= cx.limits.decoders {
+            if cx.shed_bodies {
+                message.body.decode_failed = true;
+            } else if cx.decoders >= cx.limits.decoders {
                 cx.stats.decoders_exhausted += 1;
                 message.body.decode_failed = true;
             } else if let Some(decoder) = Decoder::new(coding) {

@@ -123,15 +123,9 @@ pub struct Replay {
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
 
-    /// Only transactions for which this holds: FIELD OP VALUE, OP one of = != ~ (glob); repeat for more
-    /// conditions, all of which must hold.
-    #[arg(long, value_name = "TERM")]
-    pub filter: Vec<String>,
-
-    /// Bytes kept of each body, after decoding, a side; `k` and `m` are understood, 0 turns bodies off.
-    /// Only `--format ecs` writes them. [default: 16k with --format ecs, else 0]
-    #[arg(long, value_name = "BYTES", value_parser = bytes)]
-    pub bodies: Option<usize>,
+    /// How traffic is analysed.
+    #[command(flatten)]
+    pub analysis: Analysis,
 
     /// Threads that analyse; connections are shared out among them.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -144,6 +138,28 @@ pub struct Replay {
     /// Do not print transactions or the summary (logs are written all the same).
     #[arg(long, short)]
     pub quiet: bool,
+
+    /// Lines of each "top" list of the summary.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub top: usize,
+
+    /// When to use colours.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// What `replay` and `run` have in common: how traffic is analysed.
+#[derive(Args, Debug)]
+pub struct Analysis {
+    /// Only transactions for which this holds: FIELD OP VALUE, OP one of = != ~ (glob); repeat for more
+    /// conditions, all of which must hold.
+    #[arg(long, value_name = "TERM")]
+    pub filter: Vec<String>,
+
+    /// Bytes kept of each body, after decoding, a side; `k` and `m` are understood, 0 turns bodies off.
+    /// Only `--format ecs` writes them. [default: 16k with --format ecs, else 0]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub bodies: Option<usize>,
 
     /// Do not mask credentials (authorization, cookies, API keys) in ECS events.
     #[arg(long)]
@@ -184,14 +200,6 @@ pub struct Replay {
     /// Seed of the Community ID.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub community_id_seed: u16,
-
-    /// Lines of each "top" list of the summary.
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub top: usize,
-
-    /// When to use colours.
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
-    pub color: Color,
 }
 
 /// Parses a number of bytes: `4096`, `16k`, `2m`.
