@@ -25,16 +25,21 @@ impl<'m> RequestFields<'m> {
     #[inline]
     pub fn read(request: &'m Message) -> Self {
         let last = |which| request.every(which).last();
-        let credentials = |which| request.every(which).filter_map(basic_credentials).last();
         Self {
             host: last(Known::Host),
             referrer: last(Known::Referer),
             user_agent: last(Known::UserAgent),
             origin: last(Known::Origin),
-            credentials: credentials(Known::ProxyAuthorization).or_else(|| credentials(Known::Authorization)),
+            credentials: credentials(request),
             proxied: request.headers().any(|(name, _)| proxy_field(name)),
         }
     }
+}
+
+/// Credentials of `Authorization` or `Proxy-Authorization` with the scheme `Basic`, still coded.
+pub(crate) fn credentials(request: &Message) -> Option<&[u8]> {
+    let of = |which| request.every(which).filter_map(basic_credentials).last();
+    of(Known::ProxyAuthorization).or_else(|| of(Known::Authorization))
 }
 
 /// Whether a header field of this name says that a proxy passed the message on: Zeek's list.

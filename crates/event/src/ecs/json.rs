@@ -1,286 +1,116 @@
-//! Writes an event as JSON, several times as fast as a general serialiser: keys are known to need no escapes,
-//! and text is looked at eight bytes at a time.
-//!
-//! It knows what events are made of: no floating point, no bytes, no enums but those without contents.
+//! Pieces of JSON, appended to a buffer.
 use crate::{number, text};
-use serde::ser::{self, Impossible, Serialize, Serializer};
-use std::fmt;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use harken_wire::Timestamp;
 
-/// Appends `value` as JSON.
-pub(super) fn write(out: &mut Vec<u8>, value: &impl Serialize) -> Result<(), Unsupported> {
-    value.serialize(&mut Json { out })
-}
+/// A JSON text that grows. Whoever writes to it says where its braces and quotes stand: what is constant is
+/// then copied in one piece.
+pub(super) struct Json<'o>(pub(super) &'o mut Vec<u8>);
 
-/// A value that events do not hold.
-#[derive(Debug)]
-pub(super) struct Unsupported;
-
-impl fmt::Display for Unsupported {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("events do not hold such a value")
+impl Json<'_> {
+    /// Appends JSON as it is.
+    #[inline(always)]
+    pub(super) fn raw(&mut self, json: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(json);
+        self
     }
-}
 
-impl std::error::Error for Unsupported {}
-
-impl ser::Error for Unsupported {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self
-    }
-}
-
-struct Json<'o> {
-    out: &'o mut Vec<u8>,
-}
-
-/// A list or an object being written.
-struct Compound<'j, 'o> {
-    json: &'j mut Json<'o>,
-    first: bool,
-    close: u8,
-}
-
-impl Compound<'_, '_> {
+    /// Appends bytes from the wire as the inside of a string. What is not UTF-8 becomes U+FFFD.
     #[inline]
-    fn next(&mut self) {
-        if !self.first {
-            self.json.out.push(b',');
+    pub(super) fn text(&mut self, bytes: &[u8]) -> &mut Self {
+        text::json_text(self.0, bytes);
+        self
+    }
+
+    /// Appends a number.
+    #[inline]
+    pub(super) fn number(&mut self, value: impl Into<u64>) -> &mut Self {
+        number::decimal(self.0, value.into());
+        self
+    }
+
+    /// Appends the lower-case hexadecimal digits of `bytes`.
+    pub(super) fn hex(&mut self, bytes: &[u8]) -> &mut Self {
+        bytes.iter().for_each(|byte| text::hex_byte(self.0, *byte));
+        self
+    }
+
+    /// Appends a point in time as the inside of a string.
+    #[inline]
+    pub(super) fn time(&mut self, ts: Timestamp) -> &mut Self {
+        self.raw(&number::rfc3339(ts))
+    }
+
+    /// Appends the bytes of a body as the inside of a string: as text when they are UTF-8, else as base64.
+    /// The last character may be `cut` off in the middle, and is left out then. Tells whether it is base64.
+    pub(super) fn content(&mut self, bytes: &[u8], cut: bool) -> bool {
+        let text = if bytes.is_ascii() {
+            bytes
+        } else {
+            match std::str::from_utf8(bytes) {
+                Ok(_) => bytes,
+                Err(e) if cut && e.error_len().is_none() => bytes.get(..e.valid_up_to()).unwrap_or_default(),
+                Err(_) => {
+                    self.base64(bytes);
+                    return true;
+                }
+            }
+        };
+        text::json_utf8(self.0, text);
+        false
+    }
+
+    fn base64(&mut self, bytes: &[u8]) {
+        let start = self.0.len();
+        let len = base64::encoded_len(bytes.len(), true).unwrap_or(0);
+        self.0.resize(start.saturating_add(len), b'=');
+        // The room is exactly that of the result.
+        let _ = STANDARD.encode_slice(bytes, self.0.get_mut(start..).unwrap_or_default());
+    }
+
+    /// Ends a list or an object each of whose members has a comma behind it: the last of these becomes `end`.
+    #[inline]
+    pub(super) fn close(&mut self, end: u8) -> &mut Self {
+        match self.0.last_mut() {
+            Some(last) if *last == b',' => *last = end,
+            _ => self.0.push(end),
         }
-        self.first = false;
-    }
-
-    #[inline]
-    fn field(&mut self, key: &'static str, value: &(impl Serialize + ?Sized)) -> Result<(), Unsupported> {
-        self.next();
-        self.json.out.push(b'"');
-        self.json.out.extend_from_slice(key.as_bytes());
-        self.json.out.extend_from_slice(b"\":");
-        value.serialize(&mut *self.json)
-    }
-
-    #[inline]
-    fn close(self) -> Result<(), Unsupported> {
-        self.json.out.push(self.close);
-        Ok(())
+        self
     }
 }
 
-/// Escapes what a value prints.
-struct Escape<'o>(&'o mut Vec<u8>);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl fmt::Write for Escape<'_> {
-    fn write_str(&mut self, part: &str) -> fmt::Result {
-        text::json_utf8(self.0, part);
-        Ok(())
+    #[track_caller]
+    fn check(write: impl FnOnce(&mut Json<'_>), want: &str) {
+        let mut out = Vec::new();
+        write(&mut Json(&mut out));
+        assert_eq!(String::from_utf8_lossy(&out), want);
     }
-}
 
-macro_rules! unsigned {
-    ($($name:ident $type:ty,)*) => {$(
-        #[inline]
-        fn $name(self, value: $type) -> Result<(), Unsupported> {
-            number::decimal(self.out, u64::from(value));
-            Ok(())
+    #[test]
+    fn contents() {
+        for (bytes, cut, want, base64) in [
+            (b"caf\xc3\xa9".as_slice(), false, "caf\u{e9}", false),
+            (b"caf\xc3", true, "caf", false),
+            (b"caf\xc3", false, "Y2Fmww==", true),
+            (b"\xff\xfe", true, "//4=", true),
+            (b"\xff\xfe\xfd", true, "//79", true),
+            (b"", false, "", false),
+        ] {
+            check(|json| assert_eq!(json.content(bytes, cut), base64), want);
         }
-    )*};
-}
-
-macro_rules! unsupported {
-    ($($name:ident $type:ty,)*) => {$(
-        fn $name(self, _: $type) -> Result<(), Unsupported> {
-            Err(Unsupported)
-        }
-    )*};
-}
-
-impl<'j, 'o> Serializer for &'j mut Json<'o> {
-    type Ok = ();
-    type Error = Unsupported;
-    type SerializeSeq = Compound<'j, 'o>;
-    type SerializeTuple = Compound<'j, 'o>;
-    type SerializeTupleStruct = Impossible<(), Unsupported>;
-    type SerializeTupleVariant = Impossible<(), Unsupported>;
-    type SerializeMap = Compound<'j, 'o>;
-    type SerializeStruct = Compound<'j, 'o>;
-    type SerializeStructVariant = Impossible<(), Unsupported>;
-
-    unsigned! { serialize_u8 u8, serialize_u16 u16, serialize_u32 u32, serialize_u64 u64, }
-    unsupported! {
-        serialize_i8 i8, serialize_i16 i16, serialize_i32 i32, serialize_i64 i64,
-        serialize_f32 f32, serialize_f64 f64, serialize_bytes &[u8],
     }
 
-    fn serialize_bool(self, value: bool) -> Result<(), Unsupported> {
-        self.out.extend_from_slice(if value { b"true" } else { b"false" });
-        Ok(())
-    }
-
-    fn serialize_char(self, value: char) -> Result<(), Unsupported> {
-        self.serialize_str(value.encode_utf8(&mut [0; 4]))
-    }
-
-    #[inline]
-    fn serialize_str(self, value: &str) -> Result<(), Unsupported> {
-        self.out.push(b'"');
-        text::json_utf8(self.out, value);
-        self.out.push(b'"');
-        Ok(())
-    }
-
-    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Unsupported> {
-        self.out.push(b'"');
-        fmt::write(&mut Escape(self.out), format_args!("{value}")).map_err(|_| Unsupported)?;
-        self.out.push(b'"');
-        Ok(())
-    }
-
-    fn serialize_none(self) -> Result<(), Unsupported> {
-        self.serialize_unit()
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unsupported> {
-        value.serialize(self)
-    }
-
-    fn serialize_unit(self) -> Result<(), Unsupported> {
-        self.out.extend_from_slice(b"null");
-        Ok(())
-    }
-
-    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Unsupported> {
-        self.serialize_unit()
-    }
-
-    fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Result<(), Unsupported> {
-        self.serialize_str(name)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), Unsupported> {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Result<(), Unsupported> {
-        Err(Unsupported)
-    }
-
-    fn serialize_seq(self, _: Option<usize>) -> Result<Compound<'j, 'o>, Unsupported> {
-        self.out.push(b'[');
-        Ok(Compound { json: self, first: true, close: b']' })
-    }
-
-    fn serialize_tuple(self, len: usize) -> Result<Compound<'j, 'o>, Unsupported> {
-        self.serialize_seq(Some(len))
-    }
-
-    fn serialize_tuple_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleStruct, Unsupported> {
-        Err(Unsupported)
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleVariant, Unsupported> {
-        Err(Unsupported)
-    }
-
-    fn serialize_map(self, _: Option<usize>) -> Result<Compound<'j, 'o>, Unsupported> {
-        self.out.push(b'{');
-        Ok(Compound { json: self, first: true, close: b'}' })
-    }
-
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Compound<'j, 'o>, Unsupported> {
-        self.serialize_map(None)
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeStructVariant, Unsupported> {
-        Err(Unsupported)
-    }
-}
-
-impl ser::SerializeSeq for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Unsupported;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unsupported> {
-        self.next();
-        value.serialize(&mut *self.json)
-    }
-
-    fn end(self) -> Result<(), Unsupported> {
-        self.close()
-    }
-}
-
-impl ser::SerializeTuple for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Unsupported;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unsupported> {
-        ser::SerializeSeq::serialize_element(self, value)
-    }
-
-    fn end(self) -> Result<(), Unsupported> {
-        self.close()
-    }
-}
-
-impl ser::SerializeStruct for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Unsupported;
-
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), Unsupported> {
-        self.field(key, value)
-    }
-
-    fn end(self) -> Result<(), Unsupported> {
-        self.close()
-    }
-}
-
-/// Objects that have another object's fields put in among their own.
-impl ser::SerializeMap for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Unsupported;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unsupported> {
-        self.next();
-        key.serialize(&mut *self.json)
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unsupported> {
-        self.json.out.push(b':');
-        value.serialize(&mut *self.json)
-    }
-
-    fn end(self) -> Result<(), Unsupported> {
-        self.close()
+    #[test]
+    fn pieces() {
+        check(|json| _ = json.text(b"a\"\xff\x01"), "a\\\"\u{fffd}\\u0001");
+        check(|json| _ = json.time(Timestamp(0)), "1970-01-01T00:00:00.000000000Z");
+        check(|json| _ = json.hex(&[0, 0xab]), "00ab");
+        check(|json| _ = json.raw(b"[1,2,").close(b']'), "[1,2]");
+        check(|json| _ = json.raw(b"{").close(b'}'), "{}");
     }
 }

@@ -1,20 +1,16 @@
 //! Secrets in header fields, replaced before an event leaves the sensor.
 //!
 //! What identifies the kind of secret stays: the scheme of credentials, the names and attributes of cookies.
-use super::value::Text;
-use harken_http::{Field, Message};
+use super::json::Json;
+use crate::url::Url;
 use schemars::JsonSchema;
-use serde::ser::SerializeSeq;
-use serde::{Serialize, Serializer};
-use std::borrow::Cow;
-use std::fmt;
 
 /// What stands in place of a secret.
 pub const MARK: &str = "[masked]";
 
 /// Kinds of secret.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub(super) enum Secret {
     /// Credentials of HTTP authentication.
     Credentials,
@@ -72,139 +68,148 @@ const SCHEMES: [&str; 18] = [
 impl Secret {
     /// The kind of secret that a header field of this name holds.
     #[inline]
-    pub(super) fn of(name: &[u8]) -> Option<Self> {
+    fn of(name: &[u8]) -> Option<Self> {
+        // Most names are told by their length and last letter, which costs a tenth of comparing them.
+        let last = name.last()?.to_ascii_lowercase();
         let is = |want: &str| name.eq_ignore_ascii_case(want.as_bytes());
-        match name.len() {
-            6 if is("cookie") => Some(Self::Cookie),
-            10 if is("set-cookie") => Some(Self::Cookie),
-            11 if is("set-cookie2") => Some(Self::Cookie),
-            13 if is("authorization") => Some(Self::Credentials),
-            19 if is("proxy-authorization") => Some(Self::Credentials),
-            6..=25 if KEYS.iter().any(|key| is(key)) => Some(Self::ApiKey),
+        match (last, name.len()) {
+            (b'e', 6) if is("cookie") => Some(Self::Cookie),
+            (b'e', 10) if is("set-cookie") => Some(Self::Cookie),
+            (b'2', 11) if is("set-cookie2") => Some(Self::Cookie),
+            (b'n', 13) if is("authorization") => Some(Self::Credentials),
+            (b'n', 19) if is("proxy-authorization") => Some(Self::Credentials),
+            (b'n' | b'y', 6..=25) if KEYS.iter().any(|key| is(key)) => Some(Self::ApiKey),
             _ => None,
         }
     }
-}
 
-/// A field's value with its secrets replaced.
-struct Masked<'a> {
-    kind: Secret,
-    /// `Set-Cookie`: one cookie and its attributes, in place of several cookies.
-    set: bool,
-    value: &'a [u8],
-}
-
-impl fmt::Display for Masked<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            Secret::Credentials => {
-                let end = self.value.iter().position(u8::is_ascii_whitespace).unwrap_or(0);
-                let scheme = self.value.get(..end).unwrap_or_default();
-                match SCHEMES.iter().any(|s| scheme.eq_ignore_ascii_case(s.as_bytes())) {
-                    true => write!(f, "{} {MARK}", String::from_utf8_lossy(scheme)),
-                    false => f.write_str(MARK),
-                }
-            }
-            Secret::Cookie => {
-                for (i, part) in self.value.split(|b| *b == b';').enumerate() {
-                    let part = part.trim_ascii();
-                    if i > 0 {
-                        f.write_str("; ")?;
-                    }
-                    match part.iter().position(|b| *b == b'=') {
-                        _ if self.set && i > 0 => f.write_str(&String::from_utf8_lossy(part))?,
-                        Some(at) => {
-                            f.write_str(&String::from_utf8_lossy(part.get(..at).unwrap_or_default()))?;
-                            write!(f, "={MARK}")?;
-                        }
-                        // A cookie without a name is all value.
-                        None if part.is_empty() => {}
-                        None => f.write_str(MARK)?,
-                    }
-                }
-                Ok(())
-            }
-            Secret::ApiKey | Secret::UrlPassword => f.write_str(MARK),
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Credentials => "credentials",
+            Self::Cookie => "cookie",
+            Self::ApiKey => "api_key",
+            Self::UrlPassword => "url_password",
         }
     }
 }
 
-/// Header or trailer fields of a message, in wire order.
+/// A list of fields in the event.
 #[derive(Clone, Copy)]
-pub(super) struct Fields<'a> {
-    head: &'a [u8],
-    fields: &'a [Field],
-    show_secrets: bool,
+pub(super) enum Place {
+    RequestHeaders,
+    RequestTrailers,
+    ResponseHeaders,
+    ResponseTrailers,
 }
 
-impl<'a> Fields<'a> {
-    /// The header fields; `None` when there are none.
-    pub(super) fn headers(message: &'a Message, show_secrets: bool) -> Option<Self> {
-        Self::new(message, message.fields.get(..message.trailers_at)?, show_secrets)
-    }
-
-    /// The trailer fields; `None` when there are none.
-    pub(super) fn trailers(message: &'a Message, show_secrets: bool) -> Option<Self> {
-        Self::new(message, message.fields.get(message.trailers_at..)?, show_secrets)
-    }
-
-    fn new(message: &'a Message, fields: &'a [Field], show_secrets: bool) -> Option<Self> {
-        (!fields.is_empty()).then_some(Self { head: &message.head, fields, show_secrets })
-    }
-
-    /// Name of each field that was masked, with the kind of secret in it.
-    pub(super) fn masked(self) -> impl Iterator<Item = (&'a [u8], Secret)> {
-        let show = self.show_secrets;
-        let names = self.fields.iter().map(move |field| field.name.of(self.head));
-        names.filter_map(move |name| Secret::of(name).filter(|_| !show).map(|secret| (name, secret)))
+impl Place {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::RequestHeaders => "http.request.headers",
+            Self::RequestTrailers => "http.request.trailers",
+            Self::ResponseHeaders => "http.response.headers",
+            Self::ResponseTrailers => "http.response.trailers",
+        }
     }
 }
 
-/// One header or trailer field.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct HeaderField<'a, V> {
-    /// Its name, as sent.
-    name: Text<'a>,
-    /// Its value, with secrets masked.
-    value: V,
+/// Most secrets that are listed; all are masked.
+const MAX_LISTED: usize = 32;
+
+/// Masks the secrets of one event after the other, and remembers what it masked in the last one.
+#[derive(Debug, Default)]
+pub(super) struct Masking {
+    /// Nothing is masked.
+    pub(super) show_secrets: bool,
+    /// The members of the list, as JSON, each with a comma behind it.
+    listed: Vec<u8>,
+    count: usize,
 }
 
-impl Serialize for Fields<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut list = to.serialize_seq(Some(self.fields.len()))?;
-        for field in self.fields {
-            let (name, value) = (field.name.of(self.head), field.value.of(self.head));
-            match Secret::of(name).filter(|_| !self.show_secrets) {
-                None => list.serialize_element(&HeaderField { name: Text(name), value: Text(value) })?,
-                Some(kind) => {
-                    let set = name.len() > 6;
-                    let value = Masked { kind, set, value };
-                    list.serialize_element(&HeaderField { name: Text(name), value: Collected(value) })?;
+impl Masking {
+    pub(super) const fn new(show_secrets: bool) -> Self {
+        Self { show_secrets, listed: Vec::new(), count: 0 }
+    }
+
+    /// Begins an event whose request had this target.
+    pub(super) fn begin(&mut self, url: Option<&Url<'_>>) {
+        self.listed.clear();
+        self.count = 0;
+        if url.and_then(password).is_some() && !self.show_secrets {
+            self.note(Secret::UrlPassword, "url.original", None);
+        }
+    }
+
+    /// Appends the value of a field as the inside of a string, without the secrets in it.
+    #[inline]
+    pub(super) fn value(&mut self, json: &mut Json<'_>, name: &[u8], value: &[u8], place: Place) {
+        match Secret::of(name) {
+            Some(secret) if !self.show_secrets => {
+                replace(json, secret, name, value);
+                self.note(secret, place.path(), Some(name));
+            }
+            _ => _ = json.text(value),
+        }
+    }
+
+    fn note(&mut self, secret: Secret, location: &str, name: Option<&[u8]>) {
+        self.count += 1;
+        if self.count > MAX_LISTED {
+            return;
+        }
+        let mut json = Json(&mut self.listed);
+        json.raw(br#"{"kind":""#).raw(secret.name().as_bytes());
+        json.raw(br#"","location":""#).raw(location.as_bytes());
+        if let Some(name) = name {
+            json.raw(br#"","name":""#).text(name);
+        }
+        json.raw(br#"","method":"replace"},"#);
+    }
+
+    /// Appends the list of what was masked as a further member, if anything was.
+    pub(super) fn write(&self, json: &mut Json<'_>) {
+        if !self.listed.is_empty() {
+            json.raw(br#","masked":["#).raw(&self.listed).close(b']');
+        }
+    }
+}
+
+/// The password in a URL.
+pub(super) fn password<'a>(url: &Url<'a>) -> Option<&'a [u8]> {
+    let userinfo = url.userinfo?;
+    userinfo.get(memchr::memchr(b':', userinfo)? + 1..)
+}
+
+/// Appends a value with the secrets in it replaced.
+fn replace(json: &mut Json<'_>, secret: Secret, name: &[u8], value: &[u8]) {
+    let mark = MARK.as_bytes();
+    match secret {
+        Secret::Credentials => {
+            let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(0);
+            let scheme = value.get(..end).unwrap_or_default();
+            if SCHEMES.iter().any(|s| scheme.eq_ignore_ascii_case(s.as_bytes())) {
+                json.raw(scheme).raw(b" ");
+            }
+            json.raw(mark);
+        }
+        Secret::Cookie => {
+            // `Set-Cookie` has one cookie and its attributes, in place of several cookies.
+            let set = name.len() > "cookie".len();
+            for (i, part) in value.split(|b| *b == b';').enumerate() {
+                let part = part.trim_ascii();
+                if i > 0 {
+                    json.raw(b"; ");
+                }
+                match memchr::memchr(b'=', part) {
+                    _ if set && i > 0 => _ = json.text(part),
+                    Some(at) => _ = json.text(part.get(..at).unwrap_or_default()).raw(b"=").raw(mark),
+                    // A cookie without a name is all value.
+                    None if part.is_empty() => {}
+                    None => _ = json.raw(mark),
                 }
             }
         }
-        list.end()
-    }
-}
-
-/// Something that prints itself.
-struct Collected<T>(T);
-
-impl<T: fmt::Display> Serialize for Collected<T> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&self.0)
-    }
-}
-
-impl JsonSchema for Fields<'_> {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Fields")
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        generator.subschema_for::<Vec<HeaderField<'_, Text<'_>>>>()
+        Secret::ApiKey | Secret::UrlPassword => _ = json.raw(mark),
     }
 }
 
@@ -227,9 +232,11 @@ mod tests {
             ("X-API-Key", "k", "[masked]"),
             ("ocp-apim-subscription-key", "k", "[masked]"),
         ] {
-            let kind = Secret::of(name.as_bytes()).unwrap();
-            let masked = Masked { kind, set: name.len() > 6, value: value.as_bytes() };
-            assert_eq!(masked.to_string(), want, "{name}: {value}");
+            let mut out = Vec::new();
+            let mut masking = Masking::default();
+            masking.value(&mut Json(&mut out), name.as_bytes(), value.as_bytes(), Place::RequestHeaders);
+            assert_eq!(String::from_utf8_lossy(&out), want, "{name}: {value}");
+            assert_eq!(masking.count, 1);
         }
         for name in ["Accept", "Host", "X-Request-Id", "Authentication-Info", ""] {
             assert_eq!(Secret::of(name.as_bytes()), None, "{name}");

@@ -1,4 +1,4 @@
-//! The event's JSON Schema, made from the definition that writes it.
+//! The event's JSON Schema, made from the types in `model.rs`.
 use super::SCHEMA_VERSION;
 use super::model::Event;
 use schemars::Schema;
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 /// The JSON Schema (draft 2020-12) of an event.
 pub fn schema() -> Value {
-    let settings = SchemaSettings::draft2020_12().for_serialize().with_transform(NeverNull);
-    let mut schema = settings.into_generator().into_root_schema_for::<Event<'static>>();
+    let settings = SchemaSettings::draft2020_12().with_transform(NeverNull);
+    let mut schema = settings.into_generator().into_root_schema_for::<Event>();
     schema.insert("$id".to_owned(), json!(format!("urn:harken:schema:event:{SCHEMA_VERSION}")));
     schema.to_value()
 }

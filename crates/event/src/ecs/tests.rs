@@ -1,4 +1,4 @@
-//! Events of hand-built transactions, each checked against the published schema.
+//! Events of hand-built transactions, each checked against the published schema, with other fields forbidden.
 use super::*;
 use crate::flow::FlowInfo;
 use crate::testing::{T0, exchange, flow, message, typical};
@@ -7,10 +7,8 @@ use harken_http::{BodyGap, Coding, Completeness, Desync, Exchange, Field, Inform
 use harken_wire::{Encap, GeneveOptions, Ip, Outer, TunnelKind};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::sync::LazyLock;
 
-static VALIDATOR: LazyLock<jsonschema::Validator> =
-    LazyLock::new(|| jsonschema::options().should_validate_formats(true).build(&schema()).unwrap());
+mod schema;
 
 fn write(flow: &FlowInfo, exchange: &Exchange, show_secrets: bool) -> Value {
     let mut out = Vec::new();
@@ -18,9 +16,7 @@ fn write(flow: &FlowInfo, exchange: &Exchange, show_secrets: bool) -> Value {
     assert_eq!(out.pop(), Some(b'\n'));
     assert!(!out.contains(&b'\n'));
     let event = serde_json::from_slice(&out).unwrap();
-    let errors: Vec<_> =
-        VALIDATOR.iter_errors(&event).map(|e| format!("{} {e}", e.instance_path())).collect();
-    assert!(errors.is_empty(), "{errors:?} in {event:#}");
+    schema::validate(&event);
     event
 }
 
@@ -235,50 +231,6 @@ fn tunnels() {
             ),
         ],
     );
-}
-
-#[test]
-fn the_schema_describes_every_field() {
-    fn walk(schema: &Value, at: &str, count: &mut usize) {
-        if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-            for (name, property) in properties {
-                *count += 1;
-                let at = format!("{at}.{name}");
-                assert!(property.get("description").is_some_and(|d| d != ""), "{at} has no description");
-                walk(property, &at, count);
-            }
-        }
-        for definition in schema.get("$defs").and_then(Value::as_object).into_iter().flatten() {
-            walk(definition.1, definition.0, count);
-        }
-        assert_ne!(schema.get("type"), Some(&json!("null")), "{at}");
-    }
-    let schema = schema();
-    assert_eq!(schema["$id"], json!("urn:harken:schema:event:1.0.0"));
-    let mut count = 0;
-    walk(&schema, "event", &mut count);
-    assert!(count > 90, "{count} fields");
-    assert!(!schema.to_string().contains("\"null\""));
-}
-
-#[test]
-fn the_schema_refuses() {
-    let good = event(&typical());
-    for (pointer, bad) in [
-        ("/@timestamp", json!("yesterday")),
-        ("/client/ip", json!("10.0.0.256")),
-        ("/client/port", json!(65536)),
-        ("/http/request/headers/0/value", Value::Null),
-        ("/harken/masked/0/kind", json!("other")),
-        ("/url/path", json!(1)),
-    ] {
-        let mut event = good.clone();
-        *event.pointer_mut(pointer).unwrap() = bad;
-        assert!(!VALIDATOR.is_valid(&event), "{pointer}");
-    }
-    let mut event = good;
-    event["harken"].as_object_mut().unwrap().remove("uid");
-    assert!(!VALIDATOR.is_valid(&event));
 }
 
 proptest! {

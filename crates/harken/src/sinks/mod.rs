@@ -149,7 +149,7 @@ impl Sinks {
             writer: match plan.format {
                 Format::Table => Writer::Table(Table::new(plan.palette, plan.width)),
                 Format::ZeekJson | Format::ZeekTsv => Writer::Http(HttpLog::new(plan.form())),
-                Format::Ecs => Writer::Ecs(Box::new(ecs::Writer::new(plan.ecs.clone()))),
+                Format::Ecs => Writer::Ecs(Box::new(ecs::Writer::new(plan.ecs))),
             },
             transactions: plan.transactions.as_ref().map(lines),
             conn: plan.logs.as_ref().map(|logs| blocks(&logs.conn)),

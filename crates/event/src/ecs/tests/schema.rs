@@ -1,0 +1,177 @@
+//! The writer and the schema are two texts; this holds them together: no event has a field that the schema does
+//! not have, and each field of the schema is written.
+use super::*;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::LazyLock;
+
+/// The published schema, but for one thing: what it does not name is an error.
+static CLOSED: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+    fn close(schema: &mut Value) {
+        match schema {
+            Value::Object(members) => {
+                members.values_mut().for_each(close);
+                if members.contains_key("properties") {
+                    members.insert("additionalProperties".to_owned(), json!(false));
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(close),
+            _ => {}
+        }
+    }
+    let mut schema = schema();
+    close(&mut schema);
+    jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
+});
+
+#[track_caller]
+pub(super) fn validate(event: &Value) {
+    let errors: Vec<_> = CLOSED.iter_errors(event).map(|e| format!("{} {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:?} in {event:#}");
+}
+
+/// The names of all members of an event, like `client.ip` and `http.request.headers[].name`.
+fn written(value: &Value, at: &str, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let at = join(at, name);
+                names.insert(at.clone());
+                written(member, &at, names);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| written(item, &format!("{at}[]"), names)),
+        _ => {}
+    }
+}
+
+/// The same of all that a schema describes.
+fn described(schema: &Value, root: &Value, at: &str, names: &mut BTreeSet<String>) {
+    if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+        described(root.pointer(target.trim_start_matches('#')).unwrap(), root, at, names);
+    }
+    for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let at = join(at, name);
+        names.insert(at.clone());
+        described(property, root, &at, names);
+    }
+    if let Some(items) = schema.get("items") {
+        described(items, root, &format!("{at}[]"), names);
+    }
+}
+
+fn join(at: &str, name: &str) -> String {
+    if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") }
+}
+
+/// A transaction that has everything an event can say, however unlikely.
+fn everything() -> (FlowInfo, Exchange) {
+    let head = |start_line: &str| {
+        let fields =
+            "Host: h:81\r\nUser-Agent: a\r\nReferer: r\r\nAuthorization: Basic dTpw\r\nX-Trailer: t\r\n\r\n";
+        format!("{start_line}\r\n{fields}").into_bytes()
+    };
+    let [request, response] = ["PUT http://u:p@h:81/p?q#f HTTP/1.1", "HTTP/1.1 200 OK"].map(|start_line| {
+        let mut m = message(&head(start_line), b"\xff\xfe");
+        m.trailers_at -= 1;
+        m.head_cut = true;
+        m.desync = Desync(Desync::NUL);
+        m.completeness = Completeness::Gap;
+        m.body.coding = Coding::Brotli;
+        m.body.sniffed = Some("text/plain");
+        m.body.decoded_len = 10;
+        m.body.missing = 7;
+        m.body.gaps = vec![BodyGap { offset: 1, len: 7 }];
+        m.body.decode_failed = true;
+        m
+    });
+    let informational = Some(Informational { status: 103, reason: b"Early Hints".to_vec() });
+    let exchange = Exchange { informational, ..exchange(Some(request), Some(response)) };
+    let geneve = GeneveOptions {
+        aws_endpoint_eni: Some(1),
+        aws_attachment: Some(2),
+        aws_flow_cookie: Some(3),
+        gcp_network: Some(4),
+        gcp_endpoint: Some([5; 16]),
+        gcp_profile: Some(6),
+    };
+    let encap = Encap {
+        depth: 1,
+        kind: Some(TunnelKind::Geneve),
+        vni: Some(42),
+        vlan: Some(100),
+        inner_vlan: Some(7),
+        outer: Outer { src: Ip::v4([172, 16, 0, 1]), dst: Ip::v4([172, 16, 0, 2]), sport: 6081, dport: 6081 },
+        geneve: Some(geneve),
+    };
+    (flow(Form::Json, encap), exchange)
+}
+
+#[test]
+fn all_that_the_schema_describes_is_written() {
+    let (flow, exchange) = everything();
+    let (mut has, mut may_have) = (BTreeSet::new(), BTreeSet::new());
+    written(&write(&flow, &exchange, false), "", &mut has);
+    let schema = schema();
+    described(&schema, &schema, "", &mut may_have);
+    assert_eq!(has, may_have);
+    assert!(has.len() > 120, "{has:?}");
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the golden events live in files")]
+fn golden_events_fit_the_schema() {
+    let mut events = 0;
+    for case in Path::new(env!("CARGO_MANIFEST_DIR")).join("../../captures").read_dir().unwrap() {
+        let Ok(text) = std::fs::read_to_string(case.unwrap().path().join("events.json")) else { continue };
+        for line in text.lines() {
+            validate(&serde_json::from_str(line).unwrap());
+            events += 1;
+        }
+    }
+    assert!(events > 90, "{events} events");
+}
+
+#[test]
+fn the_schema_describes_every_field() {
+    fn walk(schema: &Value, at: &str, count: &mut usize) {
+        if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+            for (name, property) in properties {
+                *count += 1;
+                let at = format!("{at}.{name}");
+                assert!(property.get("description").is_some_and(|d| d != ""), "{at} has no description");
+                walk(property, &at, count);
+            }
+        }
+        for definition in schema.get("$defs").and_then(Value::as_object).into_iter().flatten() {
+            walk(definition.1, definition.0, count);
+        }
+        assert_ne!(schema.get("type"), Some(&json!("null")), "{at}");
+    }
+    let schema = schema();
+    assert_eq!(schema["$id"], json!("urn:harken:schema:event:1.0.0"));
+    let mut count = 0;
+    walk(&schema, "event", &mut count);
+    assert!(count > 90, "{count} fields");
+    assert!(!schema.to_string().contains("\"null\""));
+}
+
+#[test]
+fn the_schema_refuses() {
+    let good = event(&typical());
+    for (pointer, bad) in [
+        ("/@timestamp", json!("yesterday")),
+        ("/client/ip", json!("10.0.0.256")),
+        ("/client/port", json!(65536)),
+        ("/http/request/headers/0/value", Value::Null),
+        ("/harken/masked/0/kind", json!("other")),
+        ("/url/path", json!(1)),
+    ] {
+        let mut event = good.clone();
+        *event.pointer_mut(pointer).unwrap() = bad;
+        assert!(!CLOSED.is_valid(&event), "{pointer}");
+    }
+    let mut event = good;
+    event["harken"].as_object_mut().unwrap().remove("uid");
+    assert!(!CLOSED.is_valid(&event));
+}

@@ -1,0 +1,217 @@
+//! From a transaction to the event, in one pass. What the members mean is said in [`super::model`].
+use super::json::Json;
+use super::mask::Masking;
+use super::{SCHEMA_VERSION, message, target};
+use crate::auth::user_name;
+use crate::fields;
+use crate::flow::{Endpoint, IpText};
+use crate::transaction::Transaction;
+use crate::url::Url;
+use harken_http::{Desync, Exchange, Known, Message, Version};
+use harken_wire::{Encap, GeneveOptions, Ip, TunnelKind};
+
+/// Bytes of an event without heads and bodies, roughly.
+const FRAME: usize = 2048;
+
+/// Appends the event of `t`. `scratch` is room for a decoded user name.
+pub(super) fn event(t: &Transaction<'_>, masking: &mut Masking, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+    let (request, response) = (t.request(), t.response());
+    let last = |which| request.and_then(|r| r.every(which).last());
+    let url = request.map(|r| Url::of(r.method(), r.target(), last(Known::Host)));
+    let messages = [request, response].into_iter().flatten();
+    out.reserve(messages.map(|m| m.head.len() * 2 + m.body.kept.len() * 5 / 4).sum::<usize>() + FRAME);
+    masking.begin(url.as_ref());
+
+    let mut json = Json(out);
+    meta(&mut json, t);
+    network(&mut json, t);
+    json.raw(br#","http":{"version":""#);
+    version(&mut json, request.or(response).and_then(|m| m.version));
+    json.raw(b"\"");
+    if let Some(request) = request {
+        message::request(&mut json, request, last(Known::Referer), masking);
+    }
+    message::response(&mut json, response, t.exchange.informational.as_ref(), masking);
+    json.raw(b"}");
+    if let (Some(request), Some(url)) = (request, &url) {
+        target::write(&mut json, request.target(), url, masking);
+    }
+    if let Some(agent) = last(Known::UserAgent) {
+        json.raw(br#","user_agent":{"original":""#).text(agent).raw(br#""}"#);
+    }
+    if let Some(credentials) = request.and_then(fields::credentials) {
+        json.raw(br#","user":{"name":""#).text(user_name(credentials, scratch)).raw(br#""}"#);
+    }
+    own(&mut json, t, masking);
+    json.raw(b"}\n");
+}
+
+fn meta(json: &mut Json<'_>, t: &Transaction<'_>) {
+    let (start, end) = (t.ts(), t.end());
+    let outcome: &[u8] = match t.response().map(|r| r.status) {
+        None | Some(0) => b"unknown",
+        Some(..400) => b"success",
+        Some(_) => b"failure",
+    };
+    json.raw(br#"{"@timestamp":""#).time(start);
+    json.raw(br#"","ecs":{"version":"8.17.0"},"event":{"id":""#).raw(t.id().as_str().as_bytes());
+    json.raw(br#"","kind":"event","category":["network","web"],"type":["access"],"dataset":"harken.http""#);
+    json.raw(br#","start":""#).time(start).raw(br#"","end":""#).time(end);
+    json.raw(br#"","duration":"#).number(end.since(start));
+    json.raw(br#","outcome":""#).raw(outcome);
+}
+
+fn network(json: &mut Json<'_>, t: &Transaction<'_>) {
+    let flow = t.flow;
+    json.raw(br#""},"network":{"transport":"tcp","protocol":"http","type":""#);
+    json.raw(if flow.client.ip.is_v4() { b"ipv4" } else { b"ipv6" });
+    json.raw(br#"","community_id":""#).raw(flow.community_id().as_str().as_bytes()).raw(b"\"");
+    if let Some(id) = flow.encap.vlan {
+        json.raw(br#","vlan":{"id":""#).number(id).raw(br#""}"#);
+    }
+    if let Some(id) = flow.encap.inner_vlan {
+        json.raw(br#","inner":{"vlan":{"id":""#).number(id).raw(br#""}}"#);
+    }
+    json.raw(br#"},"client":"#);
+    let client = peer(json, &flow.client, t.request());
+    json.raw(br#","server":"#);
+    let server = peer(json, &flow.server, t.response());
+    json.raw(br#","source":"#).0.extend_from_within(client);
+    json.raw(br#","destination":"#).0.extend_from_within(server);
+}
+
+/// Appends one side of the connection, and says where it stands.
+fn peer(json: &mut Json<'_>, end: &Endpoint, sent: Option<&Message>) -> std::ops::Range<usize> {
+    let start = json.0.len();
+    json.raw(br#"{"ip":""#).raw(IpText::new(end.ip).as_bytes()).raw(br#"","port":"#).number(end.port);
+    json.raw(br#","bytes":"#).number(sent.map_or(0, message::size)).raw(b"}");
+    start..json.0.len()
+}
+
+fn version(json: &mut Json<'_>, version: Option<Version>) {
+    match version.map(|v| (v.major, v.minor)) {
+        None => json.raw(b"0.9"),
+        Some((1, 1)) => json.raw(b"1.1"),
+        Some((major, minor)) => json.number(major).raw(b".").number(minor),
+    };
+}
+
+/// What Elastic Common Schema has no names for.
+fn own(json: &mut Json<'_>, t: &Transaction<'_>, masking: &Masking) {
+    json.raw(br#","harken":{"schema_version":""#).raw(SCHEMA_VERSION.as_bytes());
+    json.raw(br#"","uid":""#).raw(t.flow.uid.as_bytes());
+    json.raw(br#"","depth":"#).number(t.exchange.depth);
+    timing(json, t);
+    completeness(json, t.exchange);
+    tunnel(json, &t.flow.encap);
+    desync(json, t.exchange);
+    masking.write(json);
+    json.raw(b"}");
+}
+
+fn timing(json: &mut Json<'_>, t: &Transaction<'_>) {
+    json.raw(br#","timing":{"#);
+    if let Some(request) = t.request() {
+        json.raw(br#""request_start":""#).time(request.start);
+        json.raw(br#"","request_end":""#).time(request.end).raw(br#"","#);
+    }
+    if let Some(response) = t.response() {
+        json.raw(br#""response_start":""#).time(response.start);
+        json.raw(br#"","response_end":""#).time(response.end).raw(br#"","#);
+    }
+    json.close(b'}');
+}
+
+fn completeness(json: &mut Json<'_>, exchange: &Exchange) {
+    let sides = [
+        (exchange.request.as_deref(), b"http.request.body".as_slice()),
+        (exchange.response.as_deref(), b"http.response.body"),
+    ];
+    let [request, response] = sides.map(|(m, _)| m.map_or("missing", |m| m.completeness.name()).as_bytes());
+    json.raw(br#","completeness":{"request":""#).raw(request);
+    json.raw(br#"","response":""#).raw(response);
+    json.raw(br#"","pairing":""#).raw(exchange.pairing.name().as_bytes()).raw(b"\"");
+    if sides.iter().any(|(m, _)| m.is_some_and(|m| m.head_cut)) {
+        json.raw(br#","head_cut":true"#);
+    }
+    if sides.iter().any(|(m, _)| m.is_some_and(|m| !m.body.gaps.is_empty())) {
+        json.raw(br#","gaps":["#);
+        for (message, location) in sides {
+            for gap in message.map(|m| m.body.gaps.as_slice()).unwrap_or_default() {
+                json.raw(br#"{"location":""#).raw(location);
+                json.raw(br#"","offset":"#).number(gap.offset);
+                json.raw(br#","bytes":"#).number(gap.len).raw(b"},");
+            }
+        }
+        json.close(b']');
+    }
+    json.raw(b"}");
+}
+
+fn tunnel(json: &mut Json<'_>, encap: &Encap) {
+    let Some(kind) = encap.kind else { return };
+    json.raw(br#","tunnel":{"type":""#).raw(tunnel_name(kind).as_bytes());
+    json.raw(br#"","depth":"#).number(encap.depth);
+    if let Some(vni) = encap.vni {
+        json.raw(br#","vni":"#).number(vni);
+    }
+    let outer = &encap.outer;
+    json.raw(br#","outer":{"source":"#);
+    outer_end(json, outer.src, outer.sport);
+    json.raw(br#","destination":"#);
+    outer_end(json, outer.dst, outer.dport);
+    json.raw(b"}");
+    if let Some(options) = &encap.geneve {
+        geneve(json, options);
+    }
+    json.raw(b"}");
+}
+
+fn outer_end(json: &mut Json<'_>, ip: Ip, port: u16) {
+    json.raw(br#"{"ip":""#).raw(IpText::new(ip).as_bytes()).raw(b"\"");
+    if port != 0 {
+        json.raw(br#","port":"#).number(port);
+    }
+    json.raw(b"}");
+}
+
+const fn tunnel_name(kind: TunnelKind) -> &'static str {
+    match kind {
+        TunnelKind::Vxlan => "vxlan",
+        TunnelKind::VxlanGpe => "vxlan_gpe",
+        TunnelKind::Geneve => "geneve",
+        TunnelKind::Gre => "gre",
+        TunnelKind::L2Gre => "l2gre",
+        TunnelKind::Nvgre => "nvgre",
+        TunnelKind::Erspan => "erspan",
+        TunnelKind::IpIp => "ipip",
+    }
+}
+
+fn geneve(json: &mut Json<'_>, options: &GeneveOptions) {
+    json.raw(br#","geneve":{"#);
+    let mut id = |key: &[u8], value: Option<&[u8]>| {
+        if let Some(value) = value {
+            json.raw(b"\"").raw(key).raw(br#"":""#).hex(value).raw(br#"","#);
+        }
+    };
+    id(b"aws_endpoint_eni", options.aws_endpoint_eni.map(u64::to_be_bytes).as_ref().map(<[_; 8]>::as_slice));
+    id(b"aws_attachment", options.aws_attachment.map(u64::to_be_bytes).as_ref().map(<[_; 8]>::as_slice));
+    id(b"aws_flow_cookie", options.aws_flow_cookie.map(u32::to_be_bytes).as_ref().map(<[_; 4]>::as_slice));
+    id(b"gcp_network", options.gcp_network.map(u32::to_be_bytes).as_ref().map(<[_; 4]>::as_slice));
+    id(b"gcp_endpoint", options.gcp_endpoint.as_ref().map(<[_; 16]>::as_slice));
+    id(b"gcp_profile", options.gcp_profile.map(u64::to_be_bytes).as_ref().map(<[_; 8]>::as_slice));
+    json.close(b'}');
+}
+
+fn desync(json: &mut Json<'_>, exchange: &Exchange) {
+    let both = [&exchange.request, &exchange.response].into_iter().flatten();
+    let set = Desync(both.fold(0, |set, message| set | message.desync.0));
+    if set.0 != 0 {
+        json.raw(br#","desync":["#);
+        for name in set.names() {
+            json.raw(b"\"").raw(name.as_bytes()).raw(br#"","#);
+        }
+        json.close(b']');
+    }
+}
