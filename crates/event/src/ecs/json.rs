@@ -42,6 +42,15 @@ impl Json<'_> {
         self.raw(&number::rfc3339(ts))
     }
 
+    /// Appends the nanoseconds from one point in time to another; negative when that one was earlier.
+    #[inline]
+    pub(super) fn offset(&mut self, from: Timestamp, to: Timestamp) -> &mut Self {
+        if to < from {
+            self.raw(b"-");
+        }
+        self.number(to.0.abs_diff(from.0))
+    }
+
     /// Appends the bytes of a body as the inside of a string: as text when they are UTF-8, else as base64.
     /// The last character may be `cut` off in the middle, and is left out then. Tells whether it is base64.
     pub(super) fn content(&mut self, bytes: &[u8], cut: bool) -> bool {
@@ -109,6 +118,8 @@ mod tests {
     fn pieces() {
         check(|json| _ = json.text(b"a\"\xff\x01"), "a\\\"\u{fffd}\\u0001");
         check(|json| _ = json.time(Timestamp(0)), "1970-01-01T00:00:00.000000000Z");
+        check(|json| _ = json.offset(Timestamp(7), Timestamp(9)), "2");
+        check(|json| _ = json.offset(Timestamp(9), Timestamp(7)), "-2");
         check(|json| _ = json.hex(&[0, 0xab]), "00ab");
         check(|json| _ = json.raw(b"[1,2,").close(b']'), "[1,2]");
         check(|json| _ = json.raw(b"{").close(b'}'), "{}");

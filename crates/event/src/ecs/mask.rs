@@ -163,7 +163,7 @@ impl Masking {
         if let Some(name) = name {
             json.raw(br#"","name":""#).text(name);
         }
-        json.raw(br#"","method":"replace"},"#);
+        json.raw(br#""},"#);
     }
 
     /// Appends the list of what was masked as a further member, if anything was.

@@ -15,7 +15,7 @@ use crate::transaction::Transaction;
 use mask::Masking;
 
 /// Version of the event's schema: the first number changes when a reader of the old one would break.
-pub const SCHEMA_VERSION: &str = "1.0.0";
+pub const SCHEMA_VERSION: &str = "2.0.0";
 
 /// What an event contains.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

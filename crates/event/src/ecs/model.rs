@@ -63,11 +63,7 @@ struct Meta {
     kinds: [String; 1],
     /// Always `harken.http`.
     dataset: String,
-    /// When the transaction began.
-    start: Time,
-    /// When its last byte was captured.
-    end: Time,
-    /// Nanoseconds from start to end.
+    /// Nanoseconds from `@timestamp` to the last byte of the transaction.
     duration: u64,
     /// `failure` for status codes from 400 on, `success` below, `unknown` without one.
     outcome: String,
@@ -255,7 +251,7 @@ struct Harken {
     uid: String,
     /// Number of the transaction on its connection, from 1.
     depth: u32,
-    /// When the parts of the messages were captured.
+    /// When the parts of the messages were captured: nanoseconds from `@timestamp`.
     timing: Timing,
     /// What is missing.
     completeness: Completeness,
@@ -269,17 +265,16 @@ struct Harken {
     masked: Vec<Masked>,
 }
 
-/// When the parts of the messages were captured.
+/// When the parts of the messages were captured: nanoseconds from `@timestamp`, which is when the first byte of the
+/// request was. Negative where the capture has them in another order.
 #[derive(JsonSchema)]
 struct Timing {
-    /// First byte of the request.
-    request_start: Option<Time>,
     /// Last byte of the request.
-    request_end: Option<Time>,
+    request_end_ns: Option<i64>,
     /// First byte of the response.
-    response_start: Option<Time>,
+    response_start_ns: Option<i64>,
     /// Last byte of the response.
-    response_end: Option<Time>,
+    response_end_ns: Option<i64>,
 }
 
 /// What is missing.
@@ -362,7 +357,7 @@ struct Geneve {
     gcp_profile: Option<String>,
 }
 
-/// A secret that was replaced.
+/// A secret that was replaced, by a fixed mark.
 #[derive(JsonSchema)]
 struct Masked {
     /// What kind of secret it was.
@@ -371,8 +366,6 @@ struct Masked {
     location: String,
     /// Name of the header field in that list.
     name: Option<String>,
-    /// How it was masked: always `replace`, by a fixed mark.
-    method: String,
 }
 
 /// A point in packet time.

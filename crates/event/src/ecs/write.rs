@@ -47,7 +47,7 @@ pub(super) fn event(t: &Transaction<'_>, masking: &mut Masking, scratch: &mut Ve
 }
 
 fn meta(json: &mut Json<'_>, t: &Transaction<'_>) {
-    let (start, end) = (t.ts(), t.end());
+    let start = t.ts();
     let outcome: &[u8] = match t.response().map(|r| r.status) {
         None | Some(0) => b"unknown",
         Some(..400) => b"success",
@@ -56,8 +56,7 @@ fn meta(json: &mut Json<'_>, t: &Transaction<'_>) {
     json.raw(br#"{"@timestamp":""#).time(start);
     json.raw(br#"","ecs":{"version":"8.17.0"},"event":{"id":""#).raw(t.id().as_str().as_bytes());
     json.raw(br#"","kind":"event","category":["network","web"],"type":["access"],"dataset":"harken.http""#);
-    json.raw(br#","start":""#).time(start).raw(br#"","end":""#).time(end);
-    json.raw(br#"","duration":"#).number(end.since(start));
+    json.raw(br#","duration":"#).number(t.end().since(start));
     json.raw(br#","outcome":""#).raw(outcome);
 }
 
@@ -109,15 +108,17 @@ fn own(json: &mut Json<'_>, t: &Transaction<'_>, masking: &Masking) {
     json.raw(b"}");
 }
 
+/// When the parts of the messages were captured: nanoseconds from the time of the transaction, which is the start
+/// of the request.
 fn timing(json: &mut Json<'_>, t: &Transaction<'_>) {
+    let start = t.ts();
     json.raw(br#","timing":{"#);
     if let Some(request) = t.request() {
-        json.raw(br#""request_start":""#).time(request.start);
-        json.raw(br#"","request_end":""#).time(request.end).raw(br#"","#);
+        json.raw(br#""request_end_ns":"#).offset(start, request.end).raw(b",");
     }
     if let Some(response) = t.response() {
-        json.raw(br#""response_start":""#).time(response.start);
-        json.raw(br#"","response_end":""#).time(response.end).raw(br#"","#);
+        json.raw(br#""response_start_ns":"#).offset(start, response.start);
+        json.raw(br#","response_end_ns":"#).offset(start, response.end).raw(b",");
     }
     json.close(b'}');
 }
