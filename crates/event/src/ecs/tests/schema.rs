@@ -119,6 +119,27 @@ fn all_that_the_schema_describes_is_written() {
 }
 
 #[test]
+fn the_manual_has_every_field() {
+    let manual = include_str!("../../../../../docs/event.md");
+    let rows =
+        manual.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | ")).map(|row| row.0);
+    let rows = rows.filter(|name| name.contains(['.', '@'])).flat_map(|name| {
+        match name.split_once("{request,response}") {
+            Some((http, member)) => vec![format!("{http}request{member}"), format!("{http}response{member}")],
+            None => vec![name.to_owned()],
+        }
+    });
+    let rows: BTreeSet<_> = rows.map(|name| name.trim_end_matches("[]").to_owned()).collect();
+    let (mut names, schema) = (BTreeSet::new(), schema());
+    described(&schema, &schema, "", &mut names);
+    let has_members = |name: &str| names.iter().any(|other| other.starts_with(&format!("{name}.")));
+    // The manual says in a sentence that these two repeat `client` and `server`.
+    let repeated = |name: &str| name.starts_with("source.") || name.starts_with("destination.");
+    let fields = names.iter().filter(|name| !has_members(name) && !repeated(name));
+    assert_eq!(rows, fields.cloned().collect());
+}
+
+#[test]
 #[allow(clippy::disallowed_methods, reason = "the golden events live in files")]
 fn golden_events_fit_the_schema() {
     let mut events = 0;
