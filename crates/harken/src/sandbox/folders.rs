@@ -106,8 +106,9 @@ fn own(folder: &Path, account: &Account) -> Result<()> {
 }
 
 fn is_shared(folder: &Path) -> bool {
+    let below = |above: &str| folder != Path::new(above) && folder.starts_with(above);
     SHARED.iter().any(|shared| folder == Path::new(shared))
-        || CLOSED.iter().any(|closed| folder.starts_with(closed) && !folder.starts_with("/dev/shm/"))
+        || CLOSED.iter().any(|closed| folder.starts_with(closed) && !below("/dev/shm"))
 }
 
 /// Walks the folder and gives away what root owns.

@@ -140,7 +140,7 @@ pub fn enter(plan: &Plan) -> Result<Report> {
     } else {
         Line::no("landlock", "switched off; logs and state are protected by file permissions alone")
     });
-    // The last one: it refuses nothing that the layers above do, but nothing that they may come to do either.
+    // Last, so that the layers above may use whatever calls the kernel and their crates come to need.
     lines.push(if plan.seccomp { calls::refuse(plan.network)? } else { Line::no("seccomp", "switched off") });
     Ok(report)
 }

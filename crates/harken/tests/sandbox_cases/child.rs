@@ -170,6 +170,11 @@ pub(super) fn stay(dir: &Path) {
     forbidden(dir, &report);
     assert_eq!(capabilities(), [0; 4]);
     assert!(!line(&report, "user").in_force);
+    // The parent is root's as well: it is Landlock that forbids it, from version 6 on.
+    let signal = nix::sys::signal::kill(nix::unistd::getppid(), None);
+    if line(&report, "landlock").in_force {
+        assert_eq!(signal, Err(Errno::EPERM));
+    }
     std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let packet = socket(AddressFamily::Packet, SockType::Raw, SockFlag::empty(), None);
     assert_eq!(packet.map(drop), Err(Errno::EPERM));
@@ -271,6 +276,47 @@ pub(super) fn nobody(dir: &Path) {
     // What it does not have it cannot keep, and what it shall read is not there.
     assert!(!line(&report, "capabilities").in_force);
     assert!(line(&report, "readable").text.contains("missing cannot be read"));
+}
+
+/// A kernel that has neither Landlock nor seccomp, played by a filter.
+pub(super) fn old_kernel(dir: &Path) {
+    use seccompiler::{SeccompAction, SeccompFilter};
+    let calls = [libc::SYS_landlock_create_ruleset, libc::SYS_seccomp];
+    let rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
+    let action = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+    let arch = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch).unwrap();
+    let program: seccompiler::BpfProgram = filter.try_into().unwrap();
+    seccompiler::apply_filter(&program).unwrap();
+    let report = enter(&plan(dir)).unwrap();
+    told(&report);
+    works(dir);
+    for layer in ["landlock", "seccomp"] {
+        let line = line(&report, layer);
+        assert!(!line.in_force && line.text.contains("not available in this kernel"), "{line}");
+    }
+    assert!(line(&report, "landlock").text.contains("file permissions alone"));
+}
+
+/// Root of a rootless container with one user.
+pub(super) fn user_namespace(dir: &Path) {
+    let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
+    if let Err(error) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER) {
+        eprintln!("SKIPPED: no user namespace can be made: {error}");
+        return;
+    }
+    fs::write("/proc/self/setgroups", "deny").unwrap();
+    fs::write("/proc/self/uid_map", format!("0 {uid} 1")).unwrap();
+    fs::write("/proc/self/gid_map", format!("0 {gid} 1")).unwrap();
+    assert!(nix::unistd::geteuid().is_root());
+    assert_ne!(capabilities()[2], 0);
+    fails(&Plan { user: Some("4711".to_owned()), ..plan(dir) }, &["uid 4711 does not exist"]);
+    let report = enter(&plan(dir)).unwrap();
+    told(&report);
+    works(dir);
+    forbidden(dir, &report);
+    assert_eq!(capabilities(), [0; 4]);
+    assert!(line(&report, "user").text.contains("does not exist in this user namespace"));
 }
 
 pub(super) fn other_user(dir: &Path) {

@@ -37,6 +37,8 @@ const CASES: &[Case] = &[
     Case { name: "a_closed_folder_is_an_error", start: As::Root, run: child::closed },
     Case { name: "without_setuid_root_stays_and_says_so", start: As::Root, run: child::poor_root },
     Case { name: "anyone_is_confined", start: As::Nobody, run: child::nobody },
+    Case { name: "a_kernel_without_the_layers_is_told", start: As::Nobody, run: child::old_kernel },
+    Case { name: "root_of_a_user_namespace_stays", start: As::Nobody, run: child::user_namespace },
     Case { name: "a_user_cannot_become_another", start: As::Nobody, run: child::other_user },
     Case { name: "other_threads_are_an_error", start: As::Nobody, run: child::threads },
 ];
@@ -115,6 +117,7 @@ fn run(case: &Case, base: &Path, program: &Path, root: bool) -> bool {
         println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     } else {
         print!("{}", String::from_utf8_lossy(&output.stdout));
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
     }
     ok
 }
