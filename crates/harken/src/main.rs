@@ -7,6 +7,9 @@ mod cli;
 mod manual;
 mod replay;
 mod report;
+#[cfg(target_os = "linux")]
+#[expect(dead_code, reason = "`harken run` enters it; until that is there, tests/sandbox.rs does")]
+mod sandbox;
 mod sinks;
 mod style;
 mod summary;
