@@ -12,7 +12,7 @@ use flate2::write::GzEncoder;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use structured_zstd::encoding::{CompressionLevel, StreamingEncoder};
@@ -119,9 +119,12 @@ impl Archiver {
     /// Compresses all that is not compressed, then removes what is not to be kept: sizes count only then.
     fn pass(&self) -> Result<(), String> {
         let compressed = self.compress_all();
-        self.retain()?;
-        // Room may have been made.
-        compressed.or_else(|_| self.compress_all())
+        let removed = self.retain()?;
+        if compressed.is_err() && removed > 0 {
+            // Room was made.
+            return self.compress_all();
+        }
+        compressed
     }
 
     fn list(&self) -> Result<Vec<Entry>, String> {
@@ -136,25 +139,28 @@ impl Archiver {
             fs::remove_file(&entry.path)
                 .map_err(|error| format!("cannot remove {}: {error}", entry.path.display()))?;
         }
+        // One that cannot be compressed does not hold up the others.
+        let mut result = Ok(());
         let plain = complete.iter().filter(|entry| entry.kind == Kind::Plain);
         for entry in plain.filter(|_| self.compress != Compress::None) {
-            self.compress(&entry.path).map_err(|error| {
-                if !self.bell.is_stopped() {
+            match self.compress(&entry.path) {
+                Ok(()) => count(&self.counters.compressed),
+                Err(_) if self.bell.is_stopped() => break,
+                Err(error) => {
                     count(&self.counters.compress_failures);
+                    result = result.and(Err(format!("cannot compress {}: {error}", entry.path.display())));
                 }
-                format!("cannot compress {}: {error}", entry.path.display())
-            })?;
-            count(&self.counters.compressed);
+            }
         }
-        Ok(())
+        result
     }
 
-    fn retain(&self) -> Result<(), String> {
+    fn retain(&self) -> Result<u64, String> {
         let oldest = self.keep_age.and_then(|age| self.clock.now().checked_sub(age));
         let removed = archive::retain(&self.dir, oldest, self.keep_bytes)
             .map_err(|error| format!("cannot remove old logs from {}: {error}", self.dir.display()))?;
-        add(&self.counters.removed, removed);
-        Ok(())
+        self.counters.removed.fetch_add(removed, Ordering::Relaxed);
+        Ok(removed)
     }
 
     /// Puts a compressed file in the place of `path`, once it is proven to give the same bytes.
@@ -252,8 +258,4 @@ fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
-}
-
-fn add(counter: &AtomicU64, count: u64) {
-    counter.fetch_add(count, Ordering::Relaxed);
 }

@@ -122,6 +122,25 @@ fn reload_and_tools_read_what_is_compressed() {
 }
 
 #[test]
+fn one_archive_that_cannot_be_compressed() {
+    let dir = Dir::new();
+    let (mut config, said) = config(&dir.0);
+    config.compress = Compress::Gzip;
+    for log in ["conn", "http", "weird"] {
+        dir.put(&format!("2026-11-23/{log}.01:00:00-02:00:00.log"), "old\n");
+    }
+    // A folder has the name of what it would become.
+    dir.put("2026-11-23/conn.01:00:00-02:00:00.log.gz/x", "in the way");
+    let writer = LogWriter::start_with(&config, JSON, Hands::new()).unwrap();
+    wait_for("compression", || writer.stats().compressed == 2);
+    wait_for("failure", || !said.lock().unwrap().is_empty());
+    assert_eq!(close(writer).compress_failures, 1);
+    assert!(said.lock().unwrap()[0].contains("cannot compress "), "{said:?}");
+    assert_eq!(dir.get("2026-11-23/conn.01:00:00-02:00:00.log"), "old\n");
+    assert!(!dir.files().iter().any(|file| file.ends_with(".tmp")));
+}
+
+#[test]
 fn archives_are_kept_by_age_and_size() {
     let ended = |dir: &Dir, path: &str, seconds: u64| {
         let file = File::options().write(true).open(dir.0.join(path)).unwrap();
