@@ -4,6 +4,8 @@
     reason = "nothing of a binary is reachable; `pub` marks what a module offers the others"
 )]
 mod cli;
+#[cfg_attr(not(test), expect(dead_code, reason = "`harken run`, which writes them, is still to come"))]
+mod logs;
 mod manual;
 mod replay;
 mod report;
