@@ -1,6 +1,13 @@
 //! Packet sockets, in network namespaces of the tests' own. Each test needs root and iproute2, and says so
 //! when it is skipped.
 #![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: what is unexpected fails the test"
+)]
 #[path = "support/live.rs"]
 mod live;
 #[path = "support/net.rs"]
@@ -9,8 +16,8 @@ mod support;
 
 use harken_capture::live::{AfPacketConfig, Filter, Live, Tcp, Wanted, bpf::Program};
 use live::{capture, check_shared, receive};
-use net::{Wire, in_namespace, ip, veth};
-use std::{net::UdpSocket, time::Duration};
+use net::{Wire, in_namespace, ip, tun, veth};
+use std::{io::Write, net::UdpSocket, time::Duration};
 
 fn config(interface: &str, workers: u16) -> AfPacketConfig {
     AfPacketConfig {
@@ -74,7 +81,9 @@ fn every_tunnel_passes_the_kernel_filter() {
         let wanted = Wanted { tcp: Tcp::Ports(vec![80]), ..Wanted::tunnels(&config.tunnels) };
         config.filter = Filter::Wanted(wanted);
         let mut workers = Live::open_af_packet(&config).unwrap();
-        for name in ["geneve-aws", "gre", "erspan1", "erspan2", "erspan3", "nvgre", "vxlan-gpe", "4in6", "6in4"] {
+        for name in
+            ["geneve-aws", "gre", "erspan1", "erspan2", "erspan3", "nvgre", "vxlan-gpe", "4in6", "6in4"]
+        {
             let sent = capture(&format!("tunnel-{name}"));
             sent.iter().for_each(|frame| wire.send(frame));
             let got = receive(&mut workers, sent.len());
@@ -108,6 +117,84 @@ fn stripped_vlan_tags_are_put_back() {
 }
 
 #[test]
+fn interfaces_without_ethernet_are_read() {
+    in_namespace(|| {
+        // Raw IP as a VPN has it; PPP, whose header the kernel replaces by a cooked one.
+        for (name, hardware_type, dlt) in
+            [("livek0", libc::ARPHRD_NONE, 101), ("livek1", libc::ARPHRD_PPP, 113)]
+        {
+            let Some(mut tun) = tun(name, hardware_type) else {
+                eprintln!("SKIPPED: no TUN devices here");
+                return;
+            };
+            for workers in [1, 2] {
+                let mut config = config(name, workers);
+                config.filter = Filter::Wanted(Wanted::tunnels(&config.tunnels));
+                let mut live = Live::open_af_packet(&config).unwrap();
+                let sent = capture("vxlan-api");
+                sent.iter().filter(|frame| frame[12..14] == [8, 0]).for_each(|frame| {
+                    tun.write_all(&frame[14..]).unwrap();
+                });
+                let got = receive(&mut live, 214);
+                assert!(got.iter().flatten().all(|packet| packet.dlt == dlt));
+                let link = harken_wire::LinkType::from_dlt(dlt).unwrap();
+                let expected = live::flows(sent.iter().map(Vec::as_slice), harken_wire::LinkType::Ethernet);
+                let mut together = std::collections::BTreeMap::new();
+                for packets in &got {
+                    for (key, pieces) in live::flows(packets.iter().map(|p| p.data.as_slice()), link) {
+                        assert!(together.insert(key, pieces).is_none(), "a connection of two workers");
+                    }
+                }
+                assert!(together == expected, "{name}, {workers} workers");
+                assert!(got.iter().all(|packets| !packets.is_empty()));
+            }
+        }
+    });
+}
+
+#[test]
+fn fragments_of_the_outer_packet_reach_the_worker_of_the_inner() {
+    in_namespace(|| {
+        veth("livel0", "livel1");
+        let mut config = config("livel1", 2);
+        config.filter = Filter::Wanted(Wanted::tunnels(&config.tunnels));
+        let mut workers = Live::open_af_packet(&config).unwrap();
+        let wire = Wire::on("livel0");
+        let sent = capture("vxlan-api");
+        for (n, frame) in sent.iter().enumerate().filter(|(_, frame)| frame[12..14] == [8, 0]) {
+            // Every other packet in pieces of 200 bytes.
+            if n % 2 == 0 {
+                wire.send(frame);
+            } else {
+                fragments(frame, n as u16, 200).iter().for_each(|fragment| wire.send(fragment));
+            }
+        }
+        let got = receive(&mut workers, 214);
+        check_shared(&sent, &got);
+    });
+}
+
+/// Cuts an Ethernet frame with IPv4 into fragments.
+fn fragments(frame: &[u8], id: u16, size: usize) -> Vec<Vec<u8>> {
+    let (header, payload) = frame.split_at(34);
+    let count = payload.len().div_ceil(size);
+    let piece = |(n, bytes): (usize, &[u8])| {
+        let mut header = header.to_vec();
+        let more = if n + 1 < count { 0x2000 } else { 0 };
+        header[16..18].copy_from_slice(&(20 + bytes.len() as u16).to_be_bytes());
+        header[18..20].copy_from_slice(&id.to_be_bytes());
+        header[20..22].copy_from_slice(&((n * size / 8) as u16 | more).to_be_bytes());
+        header[24..26].fill(0);
+        let sum: u32 = header[14..].chunks(2).map(|w| u32::from(w[0]) << 8 | u32::from(w[1])).sum();
+        let folded = (sum & 0xffff) + (sum >> 16);
+        header[24..26].copy_from_slice(&(!(folded as u16)).to_be_bytes());
+        header.extend_from_slice(bytes);
+        header
+    };
+    payload.chunks(size).enumerate().map(piece).collect()
+}
+
+#[test]
 fn the_loopback_gives_each_packet_once() {
     in_namespace(|| {
         let mut workers = Live::open_af_packet(&config("lo", 1)).unwrap();
@@ -127,7 +214,8 @@ fn a_program_of_tcpdump_filters_and_cuts() {
         veth("livef0", "livef1");
         let mut config = config("livef1", 1);
         // tcpdump -i EN10MB -ddd arp
-        config.filter = Filter::Program(Program::parse("4\n40 0 0 12\n21 0 1 2054\n6 0 0 262144\n6 0 0 0").unwrap());
+        config.filter =
+            Filter::Program(Program::parse("4\n40 0 0 12\n21 0 1 2054\n6 0 0 262144\n6 0 0 0").unwrap());
         config.snaplen = 20;
         let mut workers = Live::open_af_packet(&config).unwrap();
         let wire = Wire::on("livef0");
@@ -215,7 +303,10 @@ fn what_cannot_be_opened_is_explained() {
         assert!(ip("link set livei1 down"));
         for (config, says) in [
             (config("livei9", 1), "cannot capture on livei9: there is no such interface; `ip link` lists"),
-            (config("livei1", 1), "cannot capture on livei1: the interface is down; bring it up: ip link set livei1 up"),
+            (
+                config("livei1", 1),
+                "cannot capture on livei1: the interface is down; bring it up: ip link set livei1 up",
+            ),
             (AfPacketConfig { blocks: u32::MAX, ..config("livei0", 1) }, "ring of 4294967295 blocks"),
         ] {
             let error = Live::open_af_packet(&config).err().unwrap().to_string();

@@ -1,6 +1,13 @@
 //! UDP sockets, on the loopback interface. Each test has a network namespace of its own, so that the usual
 //! ports are free; it needs root and iproute2, and says so when it is skipped.
 #![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: what is unexpected fails the test"
+)]
 #[path = "support/live.rs"]
 mod live;
 #[path = "support/net.rs"]
@@ -29,7 +36,8 @@ fn datagrams(name: &str) -> Vec<Vec<u8>> {
 #[test]
 fn datagrams_decode_like_the_frames_they_were() {
     in_namespace(|| {
-        for (workers, listen) in [(1, "127.0.0.1:4789"), (2, "127.0.0.1:4789"), (2, "0.0.0.0:4789"), (3, "[::]:4789")]
+        for (workers, listen) in
+            [(1, "127.0.0.1:4789"), (2, "127.0.0.1:4789"), (2, "0.0.0.0:4789"), (3, "[::]:4789")]
         {
             let sent = datagrams("vxlan-api");
             assert_eq!(sent.len(), 214);
@@ -54,7 +62,8 @@ fn datagrams_decode_like_the_frames_they_were() {
                     assert_eq!(usize::from(u16::from_be_bytes([ip[2], ip[3]])), packet.data.len() - 14);
                 }
             }
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+            let now =
+                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
             assert!(got.iter().flatten().all(|p| (now - 60_000_000_000..=now).contains(&p.ts)));
             let stats: Vec<_> = live.iter_mut().map(Live::stats).collect();
             assert_eq!(stats.iter().map(|s| s.received).sum::<u64>(), 214);
@@ -131,7 +140,8 @@ fn a_port_that_is_taken_is_explained() {
         let _other = UdpSocket::bind("127.0.0.1:4789").unwrap();
         for workers in [1, 2] {
             let error = Live::open_udp(&config(&["127.0.0.1:4789"], workers)).err().unwrap().to_string();
-            let says = "cannot listen on UDP 127.0.0.1:4789: Address already in use; `ss -ulpn sport = :4789` names";
+            let says =
+                "cannot listen on UDP 127.0.0.1:4789: Address already in use; `ss -ulpn sport = :4789` names";
             assert!(error.contains(says), "{error}");
         }
         // Workers share a port, but no second sensor does.

@@ -1,4 +1,11 @@
 //! A capture over TCP, on the loopback interface, in both roles.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: what is unexpected fails the test"
+)]
 use harken_capture::pcap_over_ip::{Listener, connect};
 use std::{fs, io::Write, net::TcpListener, net::TcpStream, path::PathBuf, thread, time::Duration};
 

@@ -256,26 +256,26 @@ impl Assembler {
     }
 
     /// `X` = `A`.
-    pub(super) fn to_x(&mut self) {
+    pub(super) fn x_is_a(&mut self) {
         self.push(A_TO_X, 0);
     }
 
     /// `A` = `X`.
-    pub(super) fn from_x(&mut self) {
+    pub(super) fn a_is_x(&mut self) {
         self.push(X_TO_A, 0);
     }
 
     /// `X` = `X` + `k`; `A` is lost.
     pub(super) fn advance(&mut self, k: u32) {
-        self.from_x();
+        self.a_is_x();
         self.alu(Alu::Add, k);
-        self.to_x();
+        self.x_is_a();
     }
 
     /// `X` = `X` + `A`.
     pub(super) fn advance_by_a(&mut self) {
         self.alu_x(Alu::Add);
-        self.to_x();
+        self.x_is_a();
     }
 
     /// Scratch word `n` = `A`.

@@ -107,7 +107,9 @@ impl Slots {
         let got = got as usize;
         for (told, header) in self.told.iter_mut().zip(&headers).take(got) {
             told.len = header.msg_len as usize;
-            told.control_len = header.msg_hdr.msg_controllen as usize;
+            #[allow(clippy::unnecessary_cast, reason = "its type differs between C libraries")]
+            let control_len = header.msg_hdr.msg_controllen as usize;
+            told.control_len = control_len;
         }
         Ok(got)
     }
@@ -213,7 +215,7 @@ fn write_headers(room: &mut [u8; HEADROOM], from: SocketAddr, to: SocketAddr, pa
         }
     }
     put.before([0; 12]);
-    debug_assert!(ETHERNET + IPV6 + UDP <= HEADROOM, "the longest headers fit");
+    const { assert!(ETHERNET + IPV6 + UDP <= HEADROOM, "the longest headers fit") };
     HEADROOM - put.left
 }
 

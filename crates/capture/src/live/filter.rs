@@ -57,7 +57,7 @@ impl Wanted {
         let asm = &mut asm;
         let [take, refuse, v4, v6, transport, tcp, udp] = [(); 7].map(|()| asm.label());
         asm.constant(link_header);
-        asm.to_x();
+        asm.x_is_a();
         asm.load_field(PROTOCOL);
         skip_tags(asm);
         asm.when(Test::Equal, 0x0800, v4);

@@ -7,13 +7,15 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `af_packet.rs` | a packet socket: set-up, link types, stripped VLAN tags, interfaces that go and come |
+//! | `af_packet.rs` | a packet socket: set-up, interfaces that go and come |
+//! | `link.rs` | a packet of that socket as a frame: link types, stripped VLAN tags |
 //! | `ring.rs` | the memory that it shares with the kernel |
 //! | `udp.rs` | UDP sockets: set-up, who owns a port |
 //! | `datagram.rs` | datagrams in slots, each with the headers in front that it had on the wire |
 //! | `bpf.rs` | writing and reading programs for the kernel |
 //! | `filter.rs` | the program that says which packets are wanted |
 //! | `steer.rs` | the programs that say which worker gets one |
+//! | `snmp.rs` | the kernel's counters of UDP |
 //! | `sys.rs` | system calls |
 //!
 //! Only `ring.rs`, `sys.rs` and `datagram.rs` have `unsafe` code.
@@ -22,6 +24,7 @@ pub mod bpf;
 mod datagram;
 mod error;
 mod filter;
+mod link;
 mod ring;
 mod snmp;
 mod steer;

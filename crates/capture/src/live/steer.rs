@@ -48,11 +48,11 @@ pub(crate) fn of_packets(config: &Config, link_header: u32, workers: u16) -> Pro
     let at = places(asm);
     let incoming = asm.label();
     asm.constant(0);
-    asm.to_x();
+    asm.x_is_a();
     asm.load_field(PACKET_TYPE);
     asm.unless(Test::Equal, u32::from(libc::PACKET_OUTGOING), incoming);
     asm.constant(link_header);
-    asm.to_x();
+    asm.x_is_a();
     asm.place(incoming);
     asm.load_field(PROTOCOL);
     skip_tags(asm);
@@ -119,7 +119,7 @@ pub(crate) fn of_datagrams(config: &Config, port: u16, workers: u16) -> Program 
     let asm = &mut asm;
     let at = places(asm);
     asm.constant(0);
-    asm.to_x();
+    asm.x_is_a();
     match Tunnel::of_port(config, port) {
         Some(tunnel) => tunnel.pass(asm, &at),
         None if config.gre_udp_ports.contains(&port) => pass_gre(asm, &at),

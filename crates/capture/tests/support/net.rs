@@ -1,8 +1,12 @@
 //! A network of a test's own, and ways to send into it.
-#![allow(unsafe_code, reason = "namespaces and packet sockets need system calls; every block says why it holds")]
+#![allow(
+    unsafe_code,
+    reason = "namespaces and packet sockets need system calls; every block says why it holds"
+)]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 use std::{
     ffi::CString,
+    fs::File,
     io::{self, Write},
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     process::Command,
@@ -74,6 +78,24 @@ impl Wire {
         let sent = unsafe { libc::send(self.0.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
         assert_eq!(sent, frame.len() as isize, "{}", io::Error::last_os_error());
     }
+}
+
+/// A TUN interface: what is written to it arrives there. `None` where there are no such devices.
+pub fn tun(name: &str, hardware_type: u16) -> Option<File> {
+    const TUNSETLINK: u32 = 0x4004_54cd;
+    let file = File::options().read(true).write(true).open("/dev/net/tun").ok()?;
+    // SAFETY: a C structure of integers and a union of such, for which zeros are valid.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as i16;
+    // SAFETY: this request reads and writes one `ifreq`.
+    let made = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request) };
+    // SAFETY: this request takes an integer.
+    let set = unsafe { libc::ioctl(file.as_raw_fd(), TUNSETLINK as _, libc::c_ulong::from(hardware_type)) };
+    let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1");
+    (made == 0 && set == 0 && ip(&format!("link set {name} up"))).then_some(file)
 }
 
 /// CPU time of this process in nanoseconds, user and system.
