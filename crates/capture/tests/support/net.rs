@@ -98,7 +98,7 @@ pub fn tun(name: &str, hardware_type: u16) -> Option<File> {
     (made == 0 && set == 0 && ip(&format!("link set {name} up"))).then_some(file)
 }
 
-/// CPU time of this process in nanoseconds, user and system.
+/// CPU time of this thread in nanoseconds, user and system.
 pub fn cpu_nanos() -> u64 {
     // SAFETY: a C structure of integers, for which zeros are valid.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
