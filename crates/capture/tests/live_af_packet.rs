@@ -17,7 +17,11 @@ mod support;
 use harken_capture::live::{AfPacketConfig, Filter, Live, Tcp, Wanted, bpf::Program};
 use live::{capture, check_shared, receive};
 use net::{Wire, in_namespace, ip, tun, veth};
-use std::{io::Write, net::UdpSocket, time::Duration};
+use std::{
+    io::Write,
+    net::UdpSocket,
+    time::{Duration, Instant},
+};
 
 fn config(interface: &str, workers: u16) -> AfPacketConfig {
     AfPacketConfig {
@@ -229,6 +233,34 @@ fn a_program_of_tcpdump_filters_and_cuts() {
         config.filter = Filter::Program(Program::parse("1\n40 0 0 12").unwrap());
         let error = Live::open_af_packet(&config).err().unwrap().to_string();
         assert!(error.contains("filter for livef1: Invalid argument") && error.contains("-ddd"), "{error}");
+    });
+}
+
+#[test]
+fn one_thread_reads_several_interfaces() {
+    in_namespace(|| {
+        let frame = &capture("vxlan-api")[0];
+        let mut sources = Vec::new();
+        for n in 0..2 {
+            veth(&format!("livej{n}"), &format!("livej{n}p"));
+            sources.extend(Live::open_af_packet(&config(&format!("livej{n}p"), 1)).unwrap());
+        }
+        let start = Instant::now();
+        Live::wait_any(&sources, Duration::from_millis(20)).unwrap();
+        assert!(start.elapsed() >= Duration::from_millis(20), "nothing is there");
+        for n in [1, 0, 1] {
+            Wire::on(&format!("livej{n}")).send(frame);
+            let mut got = Vec::new();
+            while got.is_empty() && start.elapsed() < Duration::from_secs(5) {
+                Live::wait_any(&sources, Duration::from_secs(1)).unwrap();
+                for source in &mut sources {
+                    if !source.next_batch(32, Duration::ZERO).unwrap().is_empty() {
+                        got.push(source.name().to_owned());
+                    }
+                }
+            }
+            assert_eq!(got, [format!("livej{n}p")]);
+        }
     });
 }
 

@@ -106,7 +106,8 @@ pub(crate) struct AfPacket {
 pub(crate) fn open(config: &AfPacketConfig) -> Result<Vec<AfPacket>, LiveError> {
     let name = &config.interface;
     let failed = |what: &str, e: io::Error| LiveError::new(format!("{what} on {name}"), e, String::new());
-    let Some(index) = sys::interface_index(name) else {
+    let probe = socket(libc::SOCK_DGRAM).map_err(|e| refused(name, e))?;
+    let Some(index) = sys::interface_index(&probe, name) else {
         let mend = "`ip link` lists the interfaces; each is named by itself, there is no 'any'";
         return Err(LiveError::new(
             format!("capture on {name}"),
@@ -114,7 +115,6 @@ pub(crate) fn open(config: &AfPacketConfig) -> Result<Vec<AfPacket>, LiveError> 
             mend,
         ));
     };
-    let probe = socket(libc::SOCK_DGRAM).map_err(|e| refused(name, e))?;
     let hardware = sys::hardware_type(&probe, name).map_err(|e| failed("ask for the link type", e))?;
     if !sys::is_up(&probe, name).map_err(|e| failed("ask whether packets flow", e))? {
         let mend = format!("bring it up: ip link set {name} up");
@@ -333,7 +333,7 @@ impl AfPacket {
     /// down; one that was made anew, under the old name, must be bound to.
     fn look_for_interface(&mut self) -> io::Result<()> {
         let name = &self.config.interface;
-        let Some(index) = sys::interface_index(name) else { return Ok(()) };
+        let Some(index) = sys::interface_index(&self.fd, name) else { return Ok(()) };
         if !sys::is_up(&self.fd, name).unwrap_or(false) {
             return Ok(());
         }
@@ -388,6 +388,10 @@ impl AfPacket {
         let held = usize::from(self.open.is_some());
         let waiting = self.ring.waiting(self.block).saturating_sub(held);
         u8::try_from(waiting * 100 / self.ring.blocks()).unwrap_or(100)
+    }
+
+    pub(crate) fn poll_for(&self, sockets: &mut Vec<libc::pollfd>) {
+        sockets.push(sys::readable(&self.fd));
     }
 
     pub(crate) fn name(&self) -> &str {

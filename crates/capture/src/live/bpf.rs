@@ -1,6 +1,6 @@
 //! Classic BPF: small programs that the kernel runs for each packet.
 //!
-//! The programs are written with an [`Assembler`] of labels and forward jumps, so that offsets are never
+//! The programs are written with an `Assembler` of labels and forward jumps, so that offsets are never
 //! counted by hand. [`Program::parse`] takes what `tcpdump -ddd EXPRESSION` prints: any pcap-filter
 //! expression can be used without libpcap being part of this program.
 use std::fmt;

@@ -129,6 +129,22 @@ impl Live {
         }
     }
 
+    /// Waits until one of several sources has packets, at most `timeout`: for a thread that reads them in turn
+    /// by [`Live::next_batch`] without waiting. May end early.
+    ///
+    /// # Errors
+    /// When the system cannot wait.
+    pub fn wait_any(sources: &[Self], timeout: Duration) -> io::Result<()> {
+        let mut sockets = Vec::new();
+        for source in sources {
+            match &source.0 {
+                Kind::AfPacket(source) => source.poll_for(&mut sockets),
+                Kind::Udp(source) => source.poll_for(&mut sockets),
+            }
+        }
+        sys::poll(&mut sockets, timeout)
+    }
+
     /// The counters up to now; asks the kernel.
     pub fn stats(&mut self) -> LiveStats {
         match &mut self.0 {

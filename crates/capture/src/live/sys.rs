@@ -1,7 +1,6 @@
 //! System calls of live capture, each behind a safe function that does nothing else.
 #![allow(unsafe_code, reason = "system calls; every block says why it holds")]
 use std::{
-    ffi::CString,
     io, mem,
     net::{SocketAddr, SocketAddrV4, SocketAddrV6},
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
@@ -172,12 +171,12 @@ pub(crate) fn readable(fd: &OwnedFd) -> libc::pollfd {
     libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }
 }
 
-/// The number that the kernel has for an interface; `None` when there is none of that name.
-pub(crate) fn interface_index(name: &str) -> Option<u32> {
-    let name = CString::new(name).ok()?;
-    // SAFETY: a string that ends in a zero and outlives the call.
-    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
-    (index != 0).then_some(index)
+/// The number that the kernel has for an interface, asked over any socket; `None` when there is none of that
+/// name. (`if_nametoindex(3)` would open a socket of its own, which a sandbox may forbid.)
+pub(crate) fn interface_index(fd: &OwnedFd, name: &str) -> Option<u32> {
+    let request = ask_interface(fd, name, libc::SIOCGIFINDEX as _).ok()?;
+    // SAFETY: the request has filled this field of the union; all bit patterns are valid.
+    u32::try_from(unsafe { request.ifr_ifru.ifru_ifindex }).ok()
 }
 
 /// The hardware type of an interface (`ARPHRD_*`), asked over any socket.
@@ -200,8 +199,10 @@ fn ask_interface(fd: &OwnedFd, name: &str, what: libc::Ioctl) -> io::Result<libc
     // SAFETY: a C structure of integers and a union of such, for which zeros are valid.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
     // The last byte stays zero.
-    let room = request.ifr_name.len() - 1;
-    for (to, from) in request.ifr_name.iter_mut().take(room).zip(name.bytes()) {
+    if name.is_empty() || name.len() >= request.ifr_name.len() {
+        return Err(io::Error::from_raw_os_error(libc::ENODEV));
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *to = from as libc::c_char;
     }
     // SAFETY: the requests that are made here read and write one `ifreq`.

@@ -301,6 +301,10 @@ impl Udp {
         fullest.min(100) as u8
     }
 
+    pub(crate) fn poll_for(&self, sockets: &mut Vec<libc::pollfd>) {
+        sockets.extend(self.sockets.iter().map(|socket| sys::readable(&socket.fd)));
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
