@@ -14,7 +14,7 @@ mod live;
 mod net;
 mod support;
 
-use harken_capture::live::{Live, UdpConfig, udp_counters};
+use harken_capture::live::{AfPacketConfig, Live, UdpConfig, udp_counters};
 use harken_wire::LinkType;
 use live::{capture, check_shared, flows, receive};
 use net::in_namespace;
@@ -155,4 +155,26 @@ fn a_port_that_is_taken_is_explained() {
         assert!(error.contains("no interface has this address"), "{error}");
         assert!(Live::open_udp(&config(&[], 1)).err().unwrap().to_string().contains("no address is given"));
     });
+}
+
+/// Outside of a namespace, so that it holds for whoever runs the tests.
+#[test]
+fn no_privilege_is_needed() {
+    let mut live = Live::open_udp(&config(&["127.0.0.1:0"], 2)).unwrap();
+    let to = live[0].addresses()[0];
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for n in 0..5_u8 {
+        socket.send_to(&[n; 60], to).unwrap();
+    }
+    assert_eq!(receive(&mut live, 5).iter().map(Vec::len).sum::<usize>(), 5);
+    for note in live[0].notes() {
+        assert!(note.contains("net.core.rmem_max"), "{note}");
+    }
+    // A packet socket does need one.
+    let config = AfPacketConfig { interface: "lo".to_owned(), blocks: 2, ..AfPacketConfig::default() };
+    if let Err(error) = Live::open_af_packet(&config) {
+        let says =
+            "cannot open a packet socket on lo: Operation not permitted; run as root or give CAP_NET_RAW";
+        assert!(error.to_string().contains(says), "{error}");
+    }
 }
