@@ -1,4 +1,4 @@
-//! Where packets come from: capture files.
+//! Where packets come from: capture files, interfaces, UDP sockets.
 //!
 //! [`open`] takes a path (or `-` for standard input) and gives a [`Reader`], which lends one [`Packet`]
 //! after the other: pcap and pcapng, plain or compressed by gzip or zstd, told apart by their first bytes.
@@ -26,12 +26,19 @@
 //!
 //! A damaged file gives every packet that is readable, then one [`Damage`] that names file, offset and
 //! reason.
-#![forbid(unsafe_code)]
+//!
+//! Live packets come from a [`live::Live`]: a packet socket or UDP sockets (Linux). [`pcap_over_ip`] reads
+//! a capture that another program sends over TCP.
+// Not `forbid`: three files of `live` talk to the kernel by pointers. The workspace denies it elsewhere.
+#![deny(unsafe_code)]
 
 mod error;
 mod input;
+#[cfg(target_os = "linux")]
+pub mod live;
 mod merge;
 mod pcap;
+pub mod pcap_over_ip;
 mod pcapng;
 mod reader;
 mod window;
