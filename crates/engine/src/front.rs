@@ -13,6 +13,15 @@ pub struct FrontStats {
     pub defrag: DefragStats,
 }
 
+impl FrontStats {
+    /// Adds the counters of another front (another worker's).
+    pub fn add(&mut self, other: &Self) {
+        self.unknown_link += other.unknown_link;
+        self.wire.add(&other.wire);
+        self.defrag.add(&other.defrag);
+    }
+}
+
 /// Takes frames, gives segments.
 pub struct Front {
     decoder: Decoder,

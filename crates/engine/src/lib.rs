@@ -11,7 +11,7 @@ mod output;
 mod shard;
 
 pub use front::{Front, FrontStats};
-pub use harken_flow::BATCH;
+pub use harken_flow::{BATCH, Shedding};
 pub use ledger::Ledger;
 pub use output::{Closed, Output};
 pub use shard::{Config, Shard, shard_of};

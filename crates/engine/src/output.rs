@@ -2,7 +2,7 @@
 use harken_event::zeek::conn::{Conn as ConnRecord, Sent};
 use harken_event::zeek::weird::Weird;
 use harken_event::{FlowInfo, Transaction};
-use harken_flow::{CloseReason, Dir, Flow};
+use harken_flow::{CloseReason, Dir, Flow, Gap};
 use harken_http::{Conn, Protocol};
 
 /// Takes what a shard finds, as it finds it. Everything is lent: what is to be kept must be copied or
@@ -16,6 +16,9 @@ pub trait Output {
 
     /// Something odd was seen.
     fn weird(&mut self, weird: &Weird<'_>);
+
+    /// Bytes of a stream are missing.
+    fn gap(&mut self, _flow: &Flow, _gap: &Gap) {}
 }
 
 /// A connection that is over.

@@ -185,6 +185,7 @@ impl<O: Output> Handler for Core<O> {
     }
 
     fn gap(&mut self, flow: &Flow, state: &mut State, gap: Gap) -> Verdict {
+        self.output.gap(flow, &gap);
         let conn = conn(&self.analyzer, flow, &mut state.conn);
         let verdict = self.analyzer.gap(conn, &gap);
         if !self.analyzer.is_idle() {

@@ -65,6 +65,32 @@ pub struct DefragStats {
     pub bytes: u64,
 }
 
+impl DefragStats {
+    /// Adds the counters of another defragmenter (another shard's).
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in [
+            (&mut self.fragments, other.fragments),
+            (&mut self.assembled, other.assembled),
+            (&mut self.refused.empty, other.refused.empty),
+            (&mut self.refused.oversize, other.refused.oversize),
+            (&mut self.refused.unaligned, other.refused.unaligned),
+            (&mut self.refused.truncated, other.refused.truncated),
+            (&mut self.given_up, other.given_up),
+            (&mut self.waiting, other.waiting),
+            (&mut self.datagrams, other.datagrams),
+            (&mut self.timed_out, other.timed_out),
+            (&mut self.evicted, other.evicted),
+            (&mut self.contradictory, other.contradictory),
+            (&mut self.scattered, other.scattered),
+            (&mut self.overlaps, other.overlaps),
+            (&mut self.inconsistent, other.inconsistent),
+            (&mut self.bytes, other.bytes),
+        ] {
+            *mine += theirs;
+        }
+    }
+}
+
 /// Fragments refused, by reason.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct RefusedFragments {

@@ -3,14 +3,14 @@
     unreachable_pub,
     reason = "nothing of a binary is reachable; `pub` marks what a module offers the others"
 )]
+mod analysis;
 mod cli;
-#[cfg_attr(not(test), expect(dead_code, reason = "`harken run`, which writes them, is still to come"))]
 mod logs;
 mod manual;
+mod mirror_sim;
 mod replay;
 mod report;
-#[cfg(target_os = "linux")]
-#[expect(dead_code, reason = "`harken run` enters it; until that is there, tests/sandbox.rs does")]
+mod run;
 mod sandbox;
 mod sinks;
 mod style;
@@ -40,6 +40,10 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Replay(args) => return replay::run(&args),
+        Command::Run(args) => return run::run(&args),
+        Command::MirrorSim(args) => return mirror_sim::run(&args),
+        Command::Top(args) => return run::top::run(&args),
+        Command::Reload(args) => run::control::reload(&args.control)?,
         Command::Schema { what: Schema::Event } => {
             print(&format!("{}\n", serde_json::to_string_pretty(&harken_event::ecs::schema())?))?;
         }

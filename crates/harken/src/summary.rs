@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Distinct names that a list counts, and distinct tunnels; further ones are counted together.
-const MAX_NAMES: usize = 10_000;
+pub const MAX_NAMES: usize = 10_000;
 /// Bytes of a name that are kept: longer ones that begin alike are counted as one.
 const MAX_NAME: usize = 256;
 
@@ -122,8 +122,9 @@ impl Summary {
         self.endpoint = endpoint;
     }
 
-    /// Counts a connection.
-    pub fn closed(&mut self, closed: &Closed<'_>) {
+    /// Counts a connection. Returns whether it came through a tunnel that is new.
+    pub fn closed(&mut self, closed: &Closed<'_>) -> bool {
+        let known = self.tunnels.len();
         let (orig, resp) = (closed.flow.counters(Dir::Orig), closed.flow.counters(Dir::Resp));
         let bytes = orig.ip_bytes + resp.ip_bytes;
         self.flows += 1;
@@ -147,6 +148,18 @@ impl Summary {
             let (packets, bytes) = (counters.packets, counters.ip_bytes);
             self.tunnel(uid, TunnelSeen { encap, first, flows: 1, packets, bytes });
         }
+        self.tunnels.len() > known
+    }
+
+    /// Transactions by the first digit of their status code; 0 stands for none.
+    pub const fn by_class(&self) -> [u64; 10] {
+        self.by_class
+    }
+
+    /// The `n` most frequent endpoints, printable.
+    pub fn endpoints(&self, n: usize) -> Vec<(String, u64)> {
+        let largest = self.endpoints.largest(n).into_iter();
+        largest.map(|(name, count)| (printable(name), count)).collect()
     }
 
     fn tunnel(&mut self, uid: Uid, seen: TunnelSeen) {

@@ -15,6 +15,8 @@ pub enum Kind {
     Port,
     /// Unsigned number.
     Count,
+    /// Number with a fraction.
+    Double,
     /// `T` or `F`.
     Bool,
     /// A name out of a fixed list.
@@ -37,6 +39,7 @@ impl Kind {
             Self::Addr => "addr",
             Self::Port => "port",
             Self::Count => "count",
+            Self::Double => "double",
             Self::Bool => "bool",
             Self::Enum => "enum",
             Self::SetEnum => "set[enum]",
@@ -57,28 +60,35 @@ pub struct Column {
     pub(crate) key: &'static str,
 }
 
-/// Declares the columns of a log, in order: a constant each, and the table of them all. The columns that all
-/// logs of connections begin with come first by themselves.
-macro_rules! columns {
-    ($($ident:ident $name:literal $kind:ident,)*) => {
+/// Declares the columns of a log, in order: a constant each, and the table of them all, with `$first` before
+/// them.
+macro_rules! columns_after {
+    ([$($first:ident)*] $($ident:ident $name:literal $kind:ident,)*) => {
         $(pub(crate) const $ident: $crate::zeek::column::Column = $crate::zeek::column::Column {
             name: $name,
             kind: $crate::zeek::column::Kind::$kind,
             key: concat!(",\"", $name, "\":"),
         };)*
         /// All columns, in the order in which they are written.
-        pub const COLUMNS: &[$crate::zeek::column::Column] = &[
-            $crate::zeek::column::TS,
-            $crate::zeek::column::UID,
-            $crate::zeek::column::ORIG_H,
-            $crate::zeek::column::ORIG_P,
-            $crate::zeek::column::RESP_H,
-            $crate::zeek::column::RESP_P,
-            $($ident,)*
-        ];
+        pub const COLUMNS: &[$crate::zeek::column::Column] =
+            &[$($crate::zeek::column::$first,)* $($ident,)*];
+    };
+}
+pub(crate) use columns_after;
+
+/// Columns behind those that all logs of connections begin with.
+macro_rules! columns {
+    ($($column:tt)*) => {
+        $crate::zeek::column::columns_after! { [TS UID ORIG_H ORIG_P RESP_H RESP_P] $($column)* }
     };
 }
 pub(crate) use columns;
+
+/// Columns behind the time, of a log that is not about connections.
+macro_rules! plain_columns {
+    ($($column:tt)*) => { $crate::zeek::column::columns_after! { [TS] $($column)* } };
+}
+pub(crate) use plain_columns;
 
 /// Time of the record.
 pub(crate) const TS: Column = Column { name: "ts", kind: Kind::Time, key: "{\"ts\":" };

@@ -8,6 +8,7 @@ pub mod column;
 pub mod conn;
 pub mod http;
 mod row;
+pub mod sensor;
 mod site;
 pub mod tunnel;
 pub mod weird;
@@ -43,6 +44,10 @@ pub const HTTP: Log = Log { path: "http", columns: http::COLUMNS };
 pub const CONN: Log = Log { path: "conn", columns: conn::COLUMNS };
 /// One oddity a line.
 pub const WEIRD: Log = Log { path: "weird", columns: weird::COLUMNS };
+/// How the sensor is doing, one line a period.
+pub const STATS: Log = Log { path: "stats", columns: sensor::stats::COLUMNS };
+/// What the capture misses, a few lines a period.
+pub const CAPTURE_LOSS: Log = Log { path: "capture_loss", columns: sensor::capture_loss::COLUMNS };
 /// One tunnel a line.
 pub const TUNNEL: Log = Log { path: "tunnel", columns: tunnel::COLUMNS };
 

@@ -1,4 +1,8 @@
 //! The command line, defined once: help, manual pages and completions are derived from it.
+mod run;
+
+pub use run::{Compress, Control, MirrorSim, Run, Top};
+
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
@@ -18,6 +22,14 @@ pub struct Cli {
 pub enum Command {
     /// Read capture files and show the HTTP transactions in them.
     Replay(Box<Replay>),
+    /// Receive mirrored traffic as it happens and write logs.
+    Run(Box<Run>),
+    /// Show the live figures of a running sensor.
+    Top(Top),
+    /// Let a running sensor begin new logs now (as SIGHUP does).
+    Reload(Control),
+    /// Wrap the packets of an interface or a capture in VXLAN and send them, as traffic mirroring does.
+    MirrorSim(MirrorSim),
     /// Print the JSON Schema of what Harken writes.
     Schema {
         /// Which schema.

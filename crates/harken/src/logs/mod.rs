@@ -162,6 +162,7 @@ impl LogWriter {
     }
 
     /// The counters, for a thread that reads them.
+    #[cfg(test)]
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)
     }

@@ -171,6 +171,7 @@ impl Queue {
     }
 
     /// Has the writer look at the clock.
+    #[cfg(test)]
     pub fn poke(&self) {
         self.lock().poked = true;
         self.wake.notify_one();

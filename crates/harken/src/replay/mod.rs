@@ -2,7 +2,8 @@
 mod progress;
 mod shards;
 
-use crate::cli::{Cli, Color, Format, Replay, TunnelInKey};
+use crate::analysis::usage;
+use crate::cli::{Color, Format, Replay};
 use crate::report;
 use crate::sinks::dest::Dest;
 use crate::sinks::{Plan, Sinks};
@@ -10,11 +11,8 @@ use crate::style::Palette;
 use crate::summary::Summary;
 use anyhow::{Context, Result, bail};
 use arrayvec::ArrayVec;
-use clap::CommandFactory as _;
-use clap::error::ErrorKind;
 use harken_capture::{Batch, Damage, Merge, Packets};
-use harken_engine::{BATCH, Config, Front, Ledger};
-use harken_event::{Filter, ecs};
+use harken_engine::{BATCH, Front, Ledger};
 use harken_wire::{Decoded, Segment, Timestamp};
 use progress::Progress;
 use std::io::{IsTerminal as _, Write as _};
@@ -40,8 +38,8 @@ pub fn run(args: &Replay) -> Result<ExitCode> {
     let palette = Palette::new(color);
     let mut input = open(args)?;
     let plan = Arc::new(plan(args, palette, terminal)?);
-    let config = config(args, &plan);
-    let mut front = front(args);
+    let config = args.analysis.engine(plan.form(), plan.format);
+    let mut front = args.analysis.front();
     let stop = stop_on_interrupt();
     let mut shards = shards::Shards::new(usize::from(args.threads), &config, &plan)?;
     let size = input.readers().iter().map(harken_capture::Reader::size).sum::<Option<u64>>();
@@ -108,32 +106,20 @@ fn open(args: &Replay) -> Result<Merge> {
     Ok(Merge::new(readers))
 }
 
-/// Ends the program as any wrong usage does: with the message, and exit code 2.
-fn usage(message: &str) -> ! {
-    Cli::command().error(ErrorKind::ValueValidation, message).exit()
-}
-
 fn plan(args: &Replay, palette: Palette, terminal: bool) -> Result<Plan> {
     let given = if args.json && !args.stats { Some(Format::ZeekJson) } else { args.format };
     let default = if args.log_dir.is_some() { Format::ZeekJson } else { Format::Table };
     if args.log_dir.is_some() && given == Some(Format::Table) {
         usage("--log-dir cannot write --format table: choose zeek-json, zeek-tsv or ecs");
     }
-    let filter = match args.analysis.filter.as_slice() {
-        [] => None,
-        terms => match Filter::parse(terms) {
-            Ok(filter) => Some(Arc::new(filter)),
-            Err(error) => usage(&format!("--filter: {error}")),
-        },
-    };
     let width =
         if terminal { terminal_size::terminal_size().map_or(0, |(w, _)| usize::from(w.0)) } else { 0 };
     let mut plan = Plan {
         format: given.unwrap_or(default),
         transactions: None,
         logs: None,
-        filter,
-        ecs: ecs::Options { show_secrets: args.analysis.show_secrets },
+        filter: args.analysis.filter(),
+        ecs: args.analysis.ecs(),
         palette,
         width,
         // A pipe that grows is watched, too.
@@ -147,33 +133,6 @@ fn plan(args: &Replay, palette: Palette, terminal: bool) -> Result<Plan> {
         None => plan.transactions = Some(Dest::stdout()),
     }
     Ok(plan)
-}
-
-fn config(args: &Replay, plan: &Plan) -> Config {
-    let mut config =
-        Config { form: plan.form(), community_id_seed: args.analysis.community_id_seed, ..Config::default() };
-    config.flow.max_flows = args.analysis.max_flows;
-    config.flow.reorder_packets = args.analysis.reorder_packets;
-    config.flow.reorder_time = args.analysis.reorder_ms.saturating_mul(1_000_000);
-    config.flow.reorder_time_max = config.flow.reorder_time_max.max(config.flow.reorder_time);
-    config.flow.tunnel_in_key = match args.analysis.tunnel_in_key {
-        TunnelInKey::Vni => harken_flow::TunnelInKey::Vni,
-        TunnelInKey::None => harken_flow::TunnelInKey::None,
-    };
-    let keep = args.analysis.bodies.unwrap_or(if plan.format == Format::Ecs { config.http.body.keep } else { 0 });
-    config.http.body.keep = keep;
-    config
-}
-
-fn front(args: &Replay) -> Front {
-    let wire = harken_wire::Config {
-        max_depth: args.analysis.max_tunnel_depth,
-        vxlan_ports: args.analysis.vxlan_port.clone(),
-        geneve_ports: args.analysis.geneve_port.clone(),
-        verify_checksums: args.analysis.verify_checksums,
-        ..harken_wire::Config::default()
-    };
-    Front::new(wire, harken_flow::DefragConfig::default())
 }
 
 fn print(args: &Replay, plan: &Plan, summary: &Summary, ledger: &Ledger) -> Result<()> {

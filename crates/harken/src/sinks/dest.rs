@@ -1,4 +1,5 @@
 //! Where lines go: a file or standard output, shared by the shards.
+use crate::logs::LogHandle;
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{self, Write};
@@ -58,10 +59,20 @@ impl Dest {
     }
 }
 
-/// Lines on their way to a [`Dest`], given to it in blocks.
+/// Where blocks of lines go.
+enum Target {
+    /// A file or standard output, written at once.
+    Dest(Arc<Dest>),
+    /// The log writer, which never makes anyone wait.
+    Log(LogHandle),
+}
+
+/// Lines on their way to where they are written, given to it in blocks.
 pub struct Lines {
-    dest: Arc<Dest>,
+    target: Target,
     buffer: Vec<u8>,
+    /// Lines in the buffer.
+    lines: u64,
     /// Bytes after which a block is given on; 0 for every line.
     block: usize,
 }
@@ -69,18 +80,28 @@ pub struct Lines {
 impl Lines {
     /// Lines to a file: in blocks of 256 KiB.
     pub fn blocks(dest: Arc<Dest>) -> Self {
-        Self { dest, buffer: Vec::with_capacity(260 << 10), block: 256 << 10 }
+        Self::new(Target::Dest(dest), 256 << 10)
     }
 
     /// Lines that somebody may watch: each at once.
     pub fn each(dest: Arc<Dest>) -> Self {
-        Self { dest, buffer: Vec::new(), block: 0 }
+        Self::new(Target::Dest(dest), 0)
+    }
+
+    /// Lines to a live log: in blocks of 64 KiB, so that one that is dropped is not much.
+    pub fn log(log: LogHandle) -> Self {
+        Self::new(Target::Log(log), 64 << 10)
+    }
+
+    const fn new(target: Target, block: usize) -> Self {
+        Self { target, buffer: Vec::new(), lines: 0, block }
     }
 
     /// Appends what `write` appends.
     #[inline]
     pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.buffer);
+        self.lines += 1;
         if self.buffer.len() > self.block {
             self.flush();
         }
@@ -89,8 +110,12 @@ impl Lines {
     /// Gives on what is there.
     pub fn flush(&mut self) {
         if !self.buffer.is_empty() {
-            self.dest.write(&self.buffer);
+            match &self.target {
+                Target::Dest(dest) => dest.write(&self.buffer),
+                Target::Log(log) => log.send(&mut self.buffer, self.lines),
+            }
             self.buffer.clear();
+            self.lines = 0;
         }
     }
 }

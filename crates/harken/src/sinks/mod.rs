@@ -3,18 +3,21 @@ pub mod dest;
 pub mod table;
 
 use crate::cli::Format;
+use crate::logs::LogHandle;
 use crate::style::Palette;
 use crate::summary::Summary;
 use anyhow::{Context, Result};
 use dest::{Dest, Lines};
+use foldhash::{HashMap, HashSet};
 use harken_engine::{Closed, Output};
 use harken_event::zeek::http::HttpLog;
 use harken_event::zeek::weird::Weird;
 use harken_event::zeek::{self, tunnel};
-use harken_event::{Filter, Form, Transaction, ecs};
+use harken_event::{Filter, Form, Transaction, Uid, ecs};
+use harken_flow::{Dir, Flow, Gap};
 use harken_wire::Timestamp;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use table::Table;
 
 /// What is written, and where: opened once, shared by the shards.
@@ -117,6 +120,25 @@ impl Plan {
     }
 }
 
+/// The tunnels that were told of, by all shards together.
+type Tunnels = Arc<Mutex<HashSet<Uid>>>;
+
+/// What is written by a live sensor, and where: shared by the shards.
+pub struct Live {
+    /// Which transactions.
+    pub filter: Option<Arc<Filter>>,
+    /// How transactions are written.
+    pub format: Format,
+    /// Settings of ECS events.
+    pub ecs: ecs::Options,
+    /// Form of the Zeek logs.
+    pub form: Form,
+    /// The logs: transactions, conn, weird, tunnel.
+    pub logs: [LogHandle; 4],
+    /// Tunnels that were told of.
+    pub tunnels: Tunnels,
+}
+
 /// The output of one shard.
 pub struct Sinks {
     filter: Option<Arc<Filter>>,
@@ -124,16 +146,33 @@ pub struct Sinks {
     transactions: Option<Lines>,
     conn: Option<Lines>,
     weird: Option<Lines>,
+    /// Where new tunnels are told of at once, and those that were.
+    tunnel: Option<(Lines, Tunnels)>,
     form: Form,
+    /// Missing bytes by virtual network.
+    gaps: HashMap<Option<u32>, u64>,
     /// What this shard saw.
     pub summary: Summary,
 }
+
+/// Virtual networks whose missing bytes are told apart.
+const MAX_NETWORKS: usize = 4096;
 
 /// How a transaction becomes a line.
 enum Writer {
     Table(Table),
     Http(HttpLog),
     Ecs(Box<ecs::Writer>),
+}
+
+impl Writer {
+    /// A writer for programs.
+    fn of(format: Format, form: Form, ecs: ecs::Options) -> Self {
+        match format {
+            Format::Ecs => Self::Ecs(Box::new(ecs::Writer::new(ecs))),
+            _ => Self::Http(HttpLog::new(form)),
+        }
+    }
 }
 
 impl Sinks {
@@ -148,21 +187,59 @@ impl Sinks {
             filter: plan.filter.clone(),
             writer: match plan.format {
                 Format::Table => Writer::Table(Table::new(plan.palette, plan.width)),
-                Format::ZeekJson | Format::ZeekTsv => Writer::Http(HttpLog::new(plan.form())),
-                Format::Ecs => Writer::Ecs(Box::new(ecs::Writer::new(plan.ecs))),
+                format => Writer::of(format, plan.form(), plan.ecs),
             },
             transactions: plan.transactions.as_ref().map(lines),
             conn: plan.logs.as_ref().map(|logs| blocks(&logs.conn)),
             weird: plan.logs.as_ref().map(|logs| blocks(&logs.weird)),
+            tunnel: None,
             form: plan.form(),
+            gaps: HashMap::default(),
+            summary: Summary::default(),
+        }
+    }
+
+    /// The output of one shard of a live sensor.
+    pub fn live(plan: &Live) -> Self {
+        let [transactions, conn, weird, tunnel] = plan.logs.clone().map(Lines::log);
+        Self {
+            filter: plan.filter.clone(),
+            writer: Writer::of(plan.format, plan.form, plan.ecs),
+            transactions: Some(transactions),
+            conn: Some(conn),
+            weird: Some(weird),
+            tunnel: Some((tunnel, Arc::clone(&plan.tunnels))),
+            form: plan.form,
+            gaps: HashMap::default(),
             summary: Summary::default(),
         }
     }
 
     /// Gives on what is still in the buffers.
     pub fn flush(&mut self) {
-        for lines in [&mut self.transactions, &mut self.conn, &mut self.weird].into_iter().flatten() {
+        let tunnel = self.tunnel.as_mut().map(|(lines, _)| lines);
+        let others = [&mut self.transactions, &mut self.conn, &mut self.weird];
+        for lines in others.into_iter().flatten().chain(tunnel) {
             lines.flush();
+        }
+    }
+
+    /// Missing bytes by virtual network; `None` for flows without one.
+    pub const fn gaps(&self) -> &HashMap<Option<u32>, u64> {
+        &self.gaps
+    }
+
+    /// Tells of the tunnels of a connection, if no shard has.
+    fn discover(&mut self, closed: &Closed<'_>) {
+        let Some((lines, told)) = &mut self.tunnel else { return };
+        for encap in [Dir::Orig, Dir::Resp].into_iter().filter_map(|dir| closed.flow.encap_of(dir)) {
+            let Some(uid) = Uid::tunnel(encap) else { continue };
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.len() < crate::summary::MAX_NAMES && told.insert(uid) {
+                lines.append(|out| {
+                    tunnel::write(closed.flow.start(), encap, tunnel::Action::Discover, self.form, out);
+                });
+            }
         }
     }
 }
@@ -184,10 +261,18 @@ impl Output for Sinks {
     }
 
     fn closed(&mut self, closed: &Closed<'_>) {
-        self.summary.closed(closed);
+        if self.summary.closed(closed) {
+            self.discover(closed);
+        }
         if let Some(lines) = &mut self.conn {
             lines.append(|out| closed.record().write(self.form, out));
         }
+    }
+
+    fn gap(&mut self, flow: &Flow, gap: &Gap) {
+        let vni = flow.encap().and_then(|encap| encap.vni);
+        let known = self.gaps.len() < MAX_NETWORKS || self.gaps.contains_key(&vni);
+        *self.gaps.entry(vni.filter(|_| known)).or_default() += gap.len;
     }
 
     fn weird(&mut self, weird: &Weird<'_>) {

@@ -1,0 +1,62 @@
+//! How traffic is analysed, from the flags that `replay` and `run` have in common.
+use crate::cli::{Analysis, Cli, Format, TunnelInKey};
+use clap::CommandFactory as _;
+use clap::error::ErrorKind;
+use harken_engine::{Config, Front};
+use harken_event::{Filter, Form, ecs};
+use std::sync::Arc;
+
+/// Ends the program as any wrong usage does: with the message, and exit code 2.
+pub fn usage(message: &str) -> ! {
+    Cli::command().error(ErrorKind::ValueValidation, message).exit()
+}
+
+impl Analysis {
+    /// Which transactions are given out; `None` for all.
+    pub fn filter(&self) -> Option<Arc<Filter>> {
+        match self.filter.as_slice() {
+            [] => None,
+            terms => match Filter::parse(terms) {
+                Ok(filter) => Some(Arc::new(filter)),
+                Err(error) => usage(&format!("--filter: {error}")),
+            },
+        }
+    }
+
+    /// Settings of ECS events.
+    pub const fn ecs(&self) -> ecs::Options {
+        ecs::Options { show_secrets: self.show_secrets }
+    }
+
+    /// Settings of the shards.
+    pub fn engine(&self, form: Form, format: Format) -> Config {
+        let mut config = Config { form, community_id_seed: self.community_id_seed, ..Config::default() };
+        config.flow.max_flows = self.max_flows;
+        config.flow.reorder_packets = self.reorder_packets;
+        config.flow.reorder_time = self.reorder_ms.saturating_mul(1_000_000);
+        config.flow.reorder_time_max = config.flow.reorder_time_max.max(config.flow.reorder_time);
+        config.flow.tunnel_in_key = match self.tunnel_in_key {
+            TunnelInKey::Vni => harken_flow::TunnelInKey::Vni,
+            TunnelInKey::None => harken_flow::TunnelInKey::None,
+        };
+        let keep = self.bodies.unwrap_or(if format == Format::Ecs { config.http.body.keep } else { 0 });
+        config.http.body.keep = keep;
+        config
+    }
+
+    /// Settings of the decoder.
+    pub fn wire(&self) -> harken_wire::Config {
+        harken_wire::Config {
+            max_depth: self.max_tunnel_depth,
+            vxlan_ports: self.vxlan_port.clone(),
+            geneve_ports: self.geneve_port.clone(),
+            verify_checksums: self.verify_checksums,
+            ..harken_wire::Config::default()
+        }
+    }
+
+    /// What takes frames apart.
+    pub fn front(&self) -> Front {
+        Front::new(self.wire(), harken_flow::DefragConfig::default())
+    }
+}

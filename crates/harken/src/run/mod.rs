@@ -1,0 +1,206 @@
+//! `harken run`: mirrored traffic as it happens, until told to stop.
+//!
+//! Each worker is one thread with its own sources, its own shard and its own buffers; nothing is shared on the
+//! way of a packet. What workers write goes as whole blocks to the one thread of the log writer, which never
+//! makes them wait. This thread only looks at signals, writes the figures of each period, and ends it all.
+pub mod control;
+mod health;
+pub mod open;
+mod overload;
+mod period;
+mod source;
+pub mod top;
+mod vnis;
+mod worker;
+
+use crate::cli::{Format, Run};
+use crate::logs::LogWriter;
+use crate::report;
+use crate::sandbox;
+use crate::sinks::{Live, Sinks};
+use crate::style::Palette;
+use anyhow::{Context, Result, bail};
+use harken_event::Form;
+use period::Period;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use worker::{Ended, Shared, Snapshot, Worker};
+
+/// How often this thread looks around.
+const LOOK: Duration = Duration::from_millis(100);
+/// Time that the log writer has to write what waits, when the program ends.
+const CLOSE: Duration = Duration::from_secs(3);
+
+/// Runs the command.
+pub fn run(args: &Run) -> Result<ExitCode> {
+    if args.format == Format::Table {
+        crate::analysis::usage("--format table is for people: choose zeek-json, zeek-tsv or ecs");
+    }
+    let form = if args.format == Format::ZeekTsv { Form::Tsv } else { Form::Json };
+    let config = args.analysis.engine(form, args.format);
+    let filter = args.analysis.filter();
+
+    let sources = open::sources(args)?;
+    let folder = &args.log_dir;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let control_path = args.control.clone().unwrap_or_else(|| folder.join("control.sock"));
+    let control = control::Server::bind(&control_path)?;
+    let health = args.health.map(health::bind).transpose()?;
+    // From here on no more is allowed than is needed. No other thread is running yet.
+    if args.no_sandbox {
+        say("running with all privileges, as --no-sandbox asks for");
+    } else {
+        let report = sandbox::enter(&open::sandbox_plan(args, &control_path))?;
+        for line in &report.lines {
+            say(&if line.in_force { line.to_string() } else { format!("warning: {line}") });
+        }
+    }
+    let signals = Signals::install()?;
+    let logs = open::logs(args, form)?;
+    let health = health.map(health::Health::start).transpose()?;
+
+    let names: Vec<String> =
+        sources.first().map(|s| s.iter().map(|s| s.name().to_owned()).collect()).unwrap_or_default();
+    say(&format!(
+        "receiving from {} with {} worker{}",
+        names.join(", "),
+        args.workers,
+        if args.workers == 1 { "" } else { "s" }
+    ));
+    let plan = Live {
+        filter,
+        format: args.format,
+        ecs: args.analysis.ecs(),
+        form,
+        logs: [0, 1, 2, 3].map(|which| logs.handle(which)),
+        tunnels: Arc::default(),
+    };
+    let mut workers = Vec::new();
+    for (number, sources) in sources.into_iter().enumerate() {
+        let shared = Arc::new(Shared::default());
+        let worker =
+            Worker::new(&config, args.analysis.front(), Sinks::live(&plan), sources, Arc::clone(&shared));
+        let pin = args.pin.then_some(number);
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || {
+                if let Some(cpu) = pin {
+                    open::pin(cpu);
+                }
+                worker.run()
+            })
+            .context("cannot start a thread")?;
+        workers.push(Running { thread, shared });
+    }
+    let shared: Vec<Arc<Shared>> = workers.iter().map(|w| Arc::clone(&w.shared)).collect();
+    let reopen = Arc::new(AtomicBool::new(false));
+    let dropped = Arc::new(AtomicU64::new(0));
+    let control = control.start(shared.clone(), Arc::clone(&dropped), Arc::clone(&reopen))?;
+
+    let began = Instant::now();
+    let mut period = Period::new(args.stats_every, form, &logs, &names);
+    let code = loop {
+        std::thread::sleep(LOOK);
+        if signals.hangup.swap(false, Ordering::Relaxed) || reopen.swap(false, Ordering::Relaxed) {
+            logs.reopen();
+            say("new logs, as asked for");
+        }
+        dropped.store(logs.stats().dropped_lines(), Ordering::Relaxed);
+        period.look(&shared, &logs);
+        let over = args.run_for.is_some_and(|time| began.elapsed() >= time);
+        if signals.stop.load(Ordering::Relaxed) || over || workers.iter().all(|w| w.thread.is_finished()) {
+            break ExitCode::SUCCESS;
+        }
+        if workers.iter().any(|w| w.thread.is_finished()) && workers.len() > 1 {
+            say("a worker has ended: stopping, since its share of the traffic would be missing");
+            break ExitCode::FAILURE;
+        }
+    };
+    drop(control);
+    drop(health);
+    end(workers, period, logs, &shared, code)
+}
+
+/// One worker's thread.
+struct Running {
+    thread: JoinHandle<Ended>,
+    shared: Arc<Shared>,
+}
+
+/// Ends the workers, then the logs, and prints the books.
+fn end(
+    workers: Vec<Running>,
+    mut period: Period,
+    logs: LogWriter,
+    shared: &[Arc<Shared>],
+    mut code: ExitCode,
+) -> Result<ExitCode> {
+    for worker in &workers {
+        worker.shared.stop.store(true, Ordering::Relaxed);
+    }
+    for worker in workers {
+        match worker.thread.join() {
+            Ok(Ended::Done) => {}
+            Ok(Ended::Failed(error)) => {
+                say(&error);
+                code = ExitCode::FAILURE;
+            }
+            Err(_) => bail!("a worker's thread has panicked"),
+        }
+    }
+    period.last(shared, &logs);
+    let written = logs.close(CLOSE)?;
+    let total = total(shared);
+    let ledger = total.ledger();
+    let palette = Palette::new(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
+    let _ = std::io::stderr().write_all(report::text(&ledger, palette).as_bytes());
+    for line in open::source_lines(&total).into_iter().chain(open::log_lines(&written)) {
+        eprintln!("{line}");
+    }
+    if let Err(imbalance) = ledger.check() {
+        bail!("the ledger does not balance, which is a defect of Harken: {imbalance}");
+    }
+    Ok(code)
+}
+
+/// What all workers together have counted.
+pub fn total(shared: &[Arc<Shared>]) -> Snapshot {
+    let mut total = Snapshot::default();
+    for worker in shared {
+        total.add(&worker.snapshot());
+    }
+    total
+}
+
+/// Tells the operator.
+pub fn say(text: &str) {
+    eprintln!("harken: {text}");
+}
+
+/// What the operator's signals ask for.
+struct Signals {
+    /// SIGTERM or SIGINT.
+    stop: Arc<AtomicBool>,
+    /// SIGHUP.
+    hangup: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn install() -> Result<Self> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let signals = Self { stop: Arc::default(), hangup: Arc::default() };
+        for signal in [SIGTERM, SIGINT] {
+            // The second one ends the program at once.
+            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&signals.stop))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&signals.stop)))
+                .context("cannot take signals")?;
+        }
+        signal_hook::flag::register(SIGHUP, Arc::clone(&signals.hangup)).context("cannot take signals")?;
+        Ok(signals)
+    }
+}

@@ -1,0 +1,188 @@
+//! From flags to open sources, logs and privileges.
+use super::say;
+use super::source::{Capture, Source};
+use super::worker::Snapshot;
+use crate::cli::{Compress, Format, Run};
+use crate::logs::{self, LogWriter, Spec};
+use crate::sandbox::{Network, Plan};
+use anyhow::{Context, Result, bail};
+use harken_capture::live::bpf::Program;
+use harken_capture::live::{AfPacketConfig, Filter, Live, Tcp, UdpConfig, Wanted};
+use harken_event::Form;
+use harken_event::zeek::{CAPTURE_LOSS, CONN, HTTP, STATS as STATS_LOG, TUNNEL, WEIRD};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Number of `stats.log`.
+pub const STATS: usize = 4;
+/// Number of `capture_loss.log`.
+pub const LOSS: usize = 5;
+
+/// Opens what packets come from: for each worker the sources that it reads.
+pub fn sources(args: &Run) -> Result<Vec<Vec<Source>>> {
+    if args.read.is_some() || args.pcap_over_ip.is_some() {
+        if args.workers > 1 {
+            bail!("--workers {}: a capture is read by one worker", args.workers);
+        }
+        let reader = match (&args.read, &args.pcap_over_ip) {
+            (Some(path), _) => harken_capture::open(path)?,
+            (None, how) => pcap_over_ip(how.as_deref().unwrap_or_default())?,
+        };
+        return Ok(vec![vec![Source::Capture(Box::new(Capture::new(reader, args.speed)))]]);
+    }
+    let tunnels = args.analysis.wire();
+    let mut groups = Vec::new();
+    for interface in &args.interface {
+        let blocks = (args.ring >> 20).clamp(2, 4096) as u32;
+        let config = AfPacketConfig {
+            interface: interface.clone(),
+            blocks,
+            promiscuous: !args.no_promiscuous,
+            filter: filter(args, &tunnels)?,
+            workers: args.workers,
+            tunnels: tunnels.clone(),
+            ..AfPacketConfig::default()
+        };
+        groups.push(Live::open_af_packet(&config)?);
+    }
+    let mut listen = args.udp.clone();
+    if listen.is_empty() && args.interface.is_empty() {
+        listen = UdpConfig::default().listen;
+    }
+    if !listen.is_empty() {
+        let config = UdpConfig {
+            listen,
+            receive_buffer: args.receive_buffer,
+            workers: args.workers,
+            tunnels,
+            ..UdpConfig::default()
+        };
+        groups.push(Live::open_udp(&config)?);
+    }
+    for note in groups.iter().flatten().flat_map(Live::notes) {
+        say(note);
+    }
+    let mut workers: Vec<Vec<Source>> = (0..args.workers).map(|_| Vec::new()).collect();
+    for group in groups {
+        for (worker, live) in workers.iter_mut().zip(group) {
+            worker.push(Source::Live(Box::new(live)));
+        }
+    }
+    Ok(workers)
+}
+
+/// The tap of `harken mirror-sim`: every packet of an interface.
+pub fn tap(interface: &str) -> Result<Live> {
+    let config = AfPacketConfig { interface: interface.to_owned(), ..AfPacketConfig::default() };
+    Live::open_af_packet(&config)?.pop().context("no source was opened")
+}
+
+fn filter(args: &Run, tunnels: &harken_wire::Config) -> Result<Filter> {
+    let Some(path) = &args.capture_filter else {
+        let mut wanted = Wanted::tunnels(tunnels);
+        if args.plain_tcp {
+            wanted.tcp = Tcp::All;
+        }
+        return Ok(Filter::Wanted(wanted));
+    };
+    let name = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the filter {name}"))?;
+    let program = Program::parse(&text)
+        .with_context(|| format!("{name} is not what `tcpdump -ddd EXPRESSION` prints"))?;
+    Ok(Filter::Program(program))
+}
+
+/// A capture over TCP, from either end.
+fn pcap_over_ip(how: &str) -> Result<harken_capture::Reader> {
+    let (stream, name) = match how.split_once(':') {
+        Some(("connect", to)) => {
+            let stream = TcpStream::connect(to).with_context(|| format!("cannot connect to {to}"))?;
+            (stream, format!("pcap-over-ip from {to}"))
+        }
+        Some(("listen", on)) => {
+            let listener = TcpListener::bind(on).with_context(|| format!("cannot listen on {on}"))?;
+            say(&format!("waiting for a capture on {on}"));
+            let (stream, from) = listener.accept().with_context(|| format!("cannot accept on {on}"))?;
+            (stream, format!("pcap-over-ip from {from}"))
+        }
+        _ => bail!("--pcap-over-ip {how}: write connect:HOST:PORT or listen:ADDR:PORT"),
+    };
+    Ok(harken_capture::Reader::from_source(&name, Box::new(stream), None)?)
+}
+
+/// Starts the log writer.
+pub fn logs(args: &Run, form: Form) -> Result<LogWriter> {
+    let config = logs::Config {
+        dir: args.log_dir.clone(),
+        every: Some(args.rotate_every).filter(|every| !every.is_zero()),
+        size: Some(args.rotate_size).filter(|size| *size > 0),
+        compress: match args.compress {
+            Compress::None => logs::Compress::None,
+            Compress::Gzip => logs::Compress::Gzip,
+            Compress::Zstd => logs::Compress::Zstd,
+        },
+        keep_age: Some(args.keep_age).filter(|age| !age.is_zero()),
+        keep_bytes: Some(args.keep_size).filter(|size| *size > 0),
+        queue_bytes: args.log_queue,
+        say: Arc::new(say),
+    };
+    let transactions = match args.format {
+        Format::Ecs => Spec { name: "events.json", zeek: None },
+        _ => Spec { name: "http.log", zeek: Some((HTTP, form)) },
+    };
+    let zeek = |name, log| Spec { name, zeek: Some((log, form)) };
+    // In the order of `crate::sinks::Live::logs`, then STATS and LOSS.
+    let specs = [
+        transactions,
+        zeek("conn.log", CONN),
+        zeek("weird.log", WEIRD),
+        zeek("tunnel.log", TUNNEL),
+        zeek("stats.log", STATS_LOG),
+        zeek("capture_loss.log", CAPTURE_LOSS),
+    ];
+    LogWriter::start(&config, &specs)
+}
+
+/// What the program still has to do once everything is open.
+pub fn sandbox_plan(args: &Run, control: &Path) -> Plan {
+    let mut writable = vec![args.log_dir.clone()];
+    // The socket is removed at the end.
+    writable.extend(
+        control.parent().filter(|dir| *dir != args.log_dir && args.control.is_some()).map(PathBuf::from),
+    );
+    Plan {
+        user: args.user.clone(),
+        writable,
+        network: if args.interface.is_empty() { Network::None } else { Network::Packets },
+        ..Plan::default()
+    }
+}
+
+/// Binds this thread to a processor.
+pub fn pin(cpu: usize) {
+    use nix::sched::{CpuSet, sched_setaffinity};
+    let mut set = CpuSet::new();
+    let pinned = set.set(cpu).and_then(|()| sched_setaffinity(nix::unistd::Pid::from_raw(0), &set));
+    if let Err(error) = pinned {
+        say(&format!("cannot bind a worker to processor {cpu}: {error}; it runs where the system puts it"));
+    }
+}
+
+/// What became of the packets of each source, for the end.
+pub fn source_lines(total: &Snapshot) -> Vec<String> {
+    let line = |(name, stats): &(String, harken_capture::live::LiveStats)| {
+        format!(
+            "{name}: {} packets received, {} dropped by the kernel, {} cut short",
+            stats.received, stats.dropped, stats.truncated
+        )
+    };
+    total.sources.iter().map(line).collect()
+}
+
+/// What became of the lines of each log, for the end.
+pub fn log_lines(stats: &logs::Stats) -> Vec<String> {
+    let used = stats.logs.iter().filter(|log| log.lines + log.dropped_lines > 0);
+    used.map(|log| format!("{}: {} lines written, {} dropped", log.name, log.lines, log.dropped_lines))
+        .collect()
+}

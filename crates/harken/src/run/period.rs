@@ -1,0 +1,169 @@
+//! What is written and said once a period: `stats.log`, `capture_loss.log`, and a line when something is lost.
+use super::worker::{Shared, Snapshot, wall};
+use super::{say, total};
+use crate::logs::{LogHandle, LogWriter};
+use harken_event::Form;
+use harken_event::zeek::sensor::{CaptureLoss, Stats};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Name of the sensor in the logs, as Zeek names a single process.
+const PEER: &str = "harken";
+
+/// The figures of the period before.
+pub struct Period {
+    every: Duration,
+    form: Form,
+    stats: LogHandle,
+    loss: LogHandle,
+    /// Name of the only source; several cannot be told apart in what is missing.
+    source: Option<String>,
+    began: Instant,
+    before: Snapshot,
+    lines_dropped: u64,
+    /// What is left undone was told.
+    told: bool,
+}
+
+impl Period {
+    /// Begins the first period.
+    pub fn new(every: Duration, form: Form, logs: &LogWriter, names: &[String]) -> Self {
+        let source = match names {
+            [one] => Some(one.clone()),
+            _ => None,
+        };
+        Self {
+            every,
+            form,
+            stats: logs.handle(super::open::STATS),
+            loss: logs.handle(super::open::LOSS),
+            source,
+            began: Instant::now(),
+            before: Snapshot::default(),
+            lines_dropped: 0,
+            told: false,
+        }
+    }
+
+    /// Ends the period if its time is over.
+    pub fn look(&mut self, shared: &[Arc<Shared>], logs: &LogWriter) {
+        let undone = shared.iter().map(|s| s.snapshot().level).max_by_key(|l| (l.step, l.share));
+        let undone = undone.unwrap_or_default();
+        if (undone.step > 0) != self.told {
+            self.told = undone.step > 0;
+            say(&match self.told {
+                true => format!("more arrives than there is time for; left undone: {}", undone.name()),
+                false => "the load has fallen; nothing is left undone any more".to_owned(),
+            });
+        }
+        if !self.every.is_zero() && self.began.elapsed() >= self.every {
+            self.last(shared, logs);
+        }
+    }
+
+    /// Ends the period.
+    pub fn last(&mut self, shared: &[Arc<Shared>], logs: &LogWriter) {
+        let now = total(shared);
+        let lines_dropped = logs.stats().dropped_lines();
+        let period = self.began.elapsed();
+        self.began = Instant::now();
+        self.tell(&now, lines_dropped, period);
+        let mut out = Vec::new();
+        self.stats_line(&now, lines_dropped, &mut out);
+        self.stats.send(&mut out, 1);
+        out.clear();
+        let lines = self.loss_lines(&now, period, &mut out);
+        self.loss.send(&mut out, lines);
+        self.before = now;
+        self.lines_dropped = lines_dropped;
+    }
+
+    fn stats_line(&self, now: &Snapshot, lines_dropped: u64, out: &mut Vec<u8>) {
+        let before = &self.before;
+        let packets = now.packets - before.packets;
+        let dropped = dropped(now).saturating_sub(dropped(before));
+        let wall = wall();
+        Stats {
+            peer: PEER,
+            memory: resident_memory() >> 20,
+            packets,
+            bytes: now.bytes - before.bytes,
+            dropped: Some(dropped),
+            arrived: Some(packets + dropped),
+            lag: (packets > 0).then(|| wall.since(now.last)),
+            transactions: now.http.exchanges - before.http.exchanges,
+            flows: now.flow.flows,
+            opened: now.flow.opened - before.flow.opened,
+            held: now.flow.held_bytes,
+            gap_bytes: gaps(now) - gaps(before),
+            segments_shed: shed(now) - shed(before),
+            bodies_shed: now.http.bodies_shed - before.http.bodies_shed,
+            log_lines_dropped: lines_dropped - self.lines_dropped,
+        }
+        .write(wall, self.form, out);
+    }
+
+    /// The loss of all together, then that of each virtual network which had traffic.
+    fn loss_lines(&self, now: &Snapshot, period: Duration, out: &mut Vec<u8>) -> u64 {
+        let before = &self.before;
+        let ts = wall();
+        let period = period.as_nanos() as u64;
+        let source = self.source.as_deref();
+        let missing = gaps(now) - gaps(before);
+        let seen = now.flow.payload_bytes - before.flow.payload_bytes;
+        let all = CaptureLoss { period, peer: PEER, source, vni: None, gaps: missing, acks: seen + missing };
+        all.write(ts, self.form, out);
+        let mut lines = 1;
+        for (vni, _) in now.vnis.sorted().into_iter().filter(|(vni, _)| vni.is_some()) {
+            let since = now.vnis.since(&before.vnis, vni);
+            if since.segments > 0 || since.gaps > 0 {
+                let acks = since.payload + since.gaps;
+                CaptureLoss { vni, gaps: since.gaps, acks, ..all.clone() }.write(ts, self.form, out);
+                lines += 1;
+            }
+        }
+        lines
+    }
+
+    /// Says what was lost in the period, if anything.
+    fn tell(&self, now: &Snapshot, lines_dropped: u64, period: Duration) {
+        let seconds = period.as_secs_f64();
+        let lost = dropped(now).saturating_sub(dropped(&self.before));
+        if lost > 0 {
+            say(&format!(
+                "{lost} packets were dropped by the kernel in the last {seconds:.0} s: more workers or a larger ring help"
+            ));
+        }
+        let passed = shed(now) - shed(&self.before);
+        if passed > 0 {
+            say(&format!("{passed} segments were passed over in the last {seconds:.0} s for lack of time"));
+        }
+        let lines = lines_dropped - self.lines_dropped;
+        if lines > 0 {
+            say(&format!(
+                "{lines} lines of logs were dropped in the last {seconds:.0} s: the disk is too slow or full"
+            ));
+        }
+    }
+}
+
+fn dropped(snapshot: &Snapshot) -> u64 {
+    snapshot.sources.iter().map(|(_, stats)| stats.dropped).sum()
+}
+
+fn gaps(snapshot: &Snapshot) -> u64 {
+    snapshot.flow.gap_bytes.iter().sum()
+}
+
+const fn shed(snapshot: &Snapshot) -> u64 {
+    let shed = &snapshot.flow.shed;
+    shed.opaque + shed.new_flows + shed.share
+}
+
+/// Resident memory of this process in bytes; 0 where it cannot be told.
+fn resident_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kib.unwrap_or(0) << 10
+}

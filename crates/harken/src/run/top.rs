@@ -1,0 +1,195 @@
+//! `harken top`: the live figures of a running sensor.
+use super::control::ask;
+use crate::cli::Top;
+use crate::style::{Palette, grouped, human_bytes};
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Totals that make sense as rates.
+const RATES: [&str; 9] = [
+    "packets",
+    "bytes",
+    "kernel_dropped",
+    "tcp_segments",
+    "flows_opened",
+    "transactions",
+    "gap_bytes",
+    "segments_shed",
+    "bodies_shed",
+];
+
+/// Runs the command.
+pub fn run(args: &Top) -> Result<ExitCode> {
+    let path = &args.control.control;
+    let terminal = std::io::stdout().is_terminal();
+    let palette = Palette::new(terminal && std::env::var_os("NO_COLOR").is_none());
+    // The first question lets the workers know that someone watches: endpoints come with the second.
+    ask(path, "stats")?;
+    std::thread::sleep(Duration::from_millis(500));
+    let mut before = ask(path, "stats")?;
+    let every = if args.once { Duration::from_secs(1) } else { args.every.max(Duration::from_millis(100)) };
+    loop {
+        std::thread::sleep(every);
+        let mut now = ask(path, "stats")?;
+        let rates = rates(&before, &now);
+        let networks = changes(&before, &now, "vnis", "vni", &["segments", "payload_bytes", "gap_bytes"]);
+        let endpoints = changes(&before, &now, "endpoints", "endpoint", &["transactions"]);
+        let text = if args.json {
+            if let Some(root) = now.as_object_mut() {
+                root.insert("rates".to_owned(), rates.into());
+                root.insert("vni_rates".to_owned(), networks.into());
+                root.insert("endpoint_rates".to_owned(), endpoints.into());
+            }
+            format!("{now}\n")
+        } else {
+            page(&now, &rates, &networks, &endpoints, palette)
+        };
+        // Home, the text, and nothing of the page before below it.
+        let text = match !args.once && !args.json && terminal {
+            true => format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n")),
+            false => text,
+        };
+        match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+            result => result?,
+        }
+        if args.once {
+            return Ok(ExitCode::SUCCESS);
+        }
+        before = now;
+    }
+}
+
+/// A figure of an object; 0 where there is none.
+fn figure(of: &Value, name: &str) -> u64 {
+    of.get(name).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn seconds(before: &Value, now: &Value) -> f64 {
+    let at = |v: &Value| v.get("time").and_then(Value::as_f64).unwrap_or(0.0);
+    (at(now) - at(before)).max(0.001)
+}
+
+/// Changes a second of the totals.
+fn rates(before: &Value, now: &Value) -> Map<String, Value> {
+    let seconds = seconds(before, now);
+    let totals = |v: &Value| v.get("totals").cloned().unwrap_or_default();
+    let (before, now) = (totals(before), totals(now));
+    let rate = |name: &&str| {
+        let change = figure(&now, name).saturating_sub(figure(&before, name));
+        ((*name).to_owned(), json!(change as f64 / seconds))
+    };
+    RATES.iter().map(rate).collect()
+}
+
+/// The rows of a list with the change of their figures, a second; the busiest first.
+fn changes(before: &Value, now: &Value, list: &str, key: &str, figures: &[&str]) -> Vec<Value> {
+    let seconds = seconds(before, now);
+    let rows = |v: &Value| v.get(list).and_then(Value::as_array).cloned().unwrap_or_default();
+    let old = rows(before);
+    let mut changed: Vec<(u64, Value)> = rows(now)
+        .into_iter()
+        .map(|row| {
+            let id = row.get(key).cloned().unwrap_or_default();
+            let was = old.iter().find(|row| row.get(key) == Some(&id));
+            let change =
+                |name: &str| figure(&row, name).saturating_sub(was.map_or(0, |was| figure(was, name)));
+            let busy = figures.first().map_or(0, |name| change(name));
+            let mut changed = Map::new();
+            for name in figures {
+                changed.insert((*name).to_owned(), json!(change(name) as f64 / seconds));
+            }
+            changed.insert(key.to_owned(), id);
+            (busy, changed.into())
+        })
+        .filter(|(busy, _)| *busy > 0)
+        .collect();
+    changed.sort_by_key(|(busy, _)| std::cmp::Reverse(*busy));
+    changed.into_iter().map(|(_, row)| row).collect()
+}
+
+/// Rows of each list on the page.
+const ROWS: usize = 10;
+
+fn page(now: &Value, rates: &Map<String, Value>, vnis: &[Value], endpoints: &[Value], p: Palette) -> String {
+    let mut out = String::new();
+    let rate = |name: &str| rates.get(name).and_then(Value::as_f64).unwrap_or(0.0);
+    let totals = now.get("totals").cloned().unwrap_or_default();
+    let whole = |value: f64| grouped(value as u64);
+    let mut row = |name: &str, text: String| {
+        let _ = writeln!(out, "{} {text}", p.bold(&format!("{name:<14}")));
+    };
+    row("packets", format!("{}/s, {}/s", whole(rate("packets")), human_bytes(rate("bytes") as u64)));
+    row(
+        "transactions",
+        format!("{}/s, {} in all", whole(rate("transactions")), grouped(figure(&totals, "transactions"))),
+    );
+    row(
+        "connections",
+        format!(
+            "{} open, {}/s new, {} with TLS",
+            grouped(figure(&totals, "flows")),
+            whole(rate("flows_opened")),
+            grouped(figure(&totals, "tls_connections"))
+        ),
+    );
+    let (gaps, seen) = (figure(&totals, "gap_bytes"), figure(&totals, "delivered_bytes"));
+    let share = 100.0 * gaps as f64 / (gaps + seen).max(1) as f64;
+    row("missing", format!("{}/s, {share:.3} % of all bytes", human_bytes(rate("gap_bytes") as u64)));
+    let lost = figure(&totals, "kernel_dropped");
+    let text = format!("{}/s by the kernel, {} in all", whole(rate("kernel_dropped")), grouped(lost));
+    row("dropped", if lost > 0 { p.warn(&text) } else { text });
+    let undone = totals.get("undone").and_then(Value::as_str).unwrap_or_default();
+    row("left undone", if undone == "nothing" { undone.to_owned() } else { p.warn(undone) });
+    for (number, worker) in now.get("workers").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        row(
+            &format!("worker {number}"),
+            format!(
+                "{} packets, {} dropped, buffer {} % full",
+                grouped(figure(worker, "packets")),
+                grouped(figure(worker, "kernel_dropped")),
+                figure(worker, "backlog_percent")
+            ),
+        );
+    }
+    for vni in vnis.iter().take(ROWS) {
+        let name = vni
+            .get("vni")
+            .and_then(Value::as_u64)
+            .map_or_else(|| "no VNI".to_owned(), |v| format!("VNI {v}"));
+        let of = |name: &str| vni.get(name).and_then(Value::as_f64).unwrap_or(0.0);
+        row(
+            &name,
+            format!("{} segments/s, {}/s", whole(of("segments")), human_bytes(of("payload_bytes") as u64)),
+        );
+    }
+    for endpoint in endpoints.iter().take(ROWS) {
+        let name = endpoint.get("endpoint").and_then(Value::as_str).unwrap_or_default();
+        let count = endpoint.get("transactions").and_then(Value::as_f64).unwrap_or(0.0);
+        let _ = writeln!(out, "{count:>12.1}/s  {name}");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_rows() {
+        let at = |time: f64, n: u64| {
+            json!({"time": time, "totals": {"packets": n, "transactions": n / 2},
+                "vnis": [{"vni": 7, "segments": n}, {"vni": null, "segments": 3}]})
+        };
+        let (before, now) = (at(10.0, 100), at(12.0, 300));
+        assert_eq!(rates(&before, &now).get("packets"), Some(&json!(100.0)));
+        let rows = changes(&before, &now, "vnis", "vni", &["segments"]);
+        assert_eq!(rows, [json!({"segments": 100.0, "vni": 7})], "what did not change is left out");
+        let text = page(&now, &rates(&before, &now), &rows, &[], Palette::new(false));
+        assert!(text.contains("VNI 7") && text.contains("100/s"), "{text}");
+    }
+}

@@ -1,0 +1,319 @@
+//! A worker: receives, analyses and hands on, on one thread, run to completion.
+use super::overload::{Level, Overload};
+use super::source::{Polled, Source};
+use super::vnis::Vnis;
+use crate::sinks::Sinks;
+use arrayvec::ArrayVec;
+use harken_capture::Packet;
+use harken_capture::live::LiveStats;
+use harken_engine::{BATCH, Config, Front, FrontStats, Ledger, Shard};
+use harken_wire::{Decoded, Segment, Timestamp};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Longest wait for a packet: how late a stop is noticed.
+const WAIT: Duration = Duration::from_millis(50);
+/// How long a line may wait in a worker, and how old the published figures may be.
+const PERIOD: Duration = Duration::from_millis(400);
+/// Batches between two looks at the clock, when packets keep coming.
+const LOOK: u32 = 16;
+/// The wall clock moves the flows' time-outs only this far behind it, so that packets that still wait in the
+/// kernel's buffer are not late.
+const BEHIND: u64 = 2_000_000_000;
+
+/// What a worker has counted, for all to read.
+#[derive(Clone, Default, Debug)]
+pub struct Snapshot {
+    /// Packets read.
+    pub packets: u64,
+    /// Bytes of these.
+    pub bytes: u64,
+    /// When the last of them was captured.
+    pub last: Timestamp,
+    /// Decoding.
+    pub front: FrontStats,
+    /// Flows.
+    pub flow: harken_flow::Stats,
+    /// HTTP.
+    pub http: harken_http::Stats,
+    /// Each source: what the kernel says.
+    pub sources: Vec<(String, LiveStats)>,
+    /// How full the fullest buffer between kernel and worker is, in percent.
+    pub backlog: u8,
+    /// What is left undone.
+    pub level: Level,
+    /// By virtual network.
+    pub vnis: Vnis,
+    /// Transactions by the first digit of their status code; 0 is none.
+    pub by_class: [u64; 10],
+    /// Most frequent endpoints.
+    pub endpoints: Vec<(String, u64)>,
+}
+
+impl Snapshot {
+    /// Adds what another worker counted.
+    pub fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.last = self.last.max(other.last);
+        self.front.add(&other.front);
+        self.flow.add(&other.flow);
+        self.http.add(&other.http);
+        for (name, stats) in &other.sources {
+            match self.sources.iter_mut().find(|(known, _)| known == name) {
+                Some((_, mine)) => add_stats(mine, stats),
+                None => self.sources.push((name.clone(), *stats)),
+            }
+        }
+        self.backlog = self.backlog.max(other.backlog);
+        if (other.level.step, other.level.share) > (self.level.step, self.level.share) {
+            self.level = other.level;
+        }
+        self.vnis.add(&other.vnis);
+        for (mine, theirs) in self.by_class.iter_mut().zip(other.by_class) {
+            *mine += theirs;
+        }
+        for (name, count) in &other.endpoints {
+            match self.endpoints.iter_mut().find(|(known, _)| known == name) {
+                Some((_, mine)) => *mine += count,
+                None => self.endpoints.push((name.clone(), *count)),
+            }
+        }
+        self.endpoints.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    }
+
+    /// The books.
+    pub fn ledger(&self) -> Ledger {
+        Ledger::new(self.front.clone(), self.flow, self.http)
+    }
+}
+
+fn add_stats(mine: &mut LiveStats, theirs: &LiveStats) {
+    mine.received += theirs.received;
+    mine.dropped += theirs.dropped;
+    mine.truncated += theirs.truncated;
+    mine.freezes += theirs.freezes;
+    mine.downs += theirs.downs;
+    mine.ups += theirs.ups;
+    mine.malformed += theirs.malformed;
+}
+
+/// What a worker and the rest of the program share.
+#[derive(Default, Debug)]
+pub struct Shared {
+    snapshot: Mutex<Snapshot>,
+    /// The worker is to end.
+    pub stop: AtomicBool,
+    /// Someone watches: the endpoints are worked out, too.
+    pub watched: AtomicBool,
+}
+
+impl Shared {
+    /// The figures that were published last.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Why a worker ended by itself.
+#[derive(Debug)]
+pub enum Ended {
+    /// It was told to, or its input is over.
+    Done,
+    /// A source cannot be read any more.
+    Failed(String),
+}
+
+/// A worker's own parts.
+pub struct Worker {
+    intake: Intake,
+    sources: Vec<Source>,
+    shared: Arc<Shared>,
+    overload: Overload,
+    published: Instant,
+}
+
+impl Worker {
+    /// A worker that reads `sources`.
+    pub fn new(
+        config: &Config,
+        front: Front,
+        sinks: Sinks,
+        sources: Vec<Source>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let now = Instant::now();
+        let shard = Shard::new(config, sinks);
+        let last = Timestamp(0);
+        let intake = Intake { front, shard, vnis: Vnis::default(), packets: 0, bytes: 0, last };
+        Self { intake, sources, shared, overload: Overload::new(now), published: now }
+    }
+
+    /// Works until told to stop, or until the input is over.
+    pub fn run(mut self) -> Ended {
+        let mut ended = Ended::Done;
+        let mut rounds = 0u32;
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            let polled = self.round();
+            match polled {
+                Polled::Over => break,
+                Polled::Failed(error) => {
+                    ended = Ended::Failed(error);
+                    break;
+                }
+                Polled::Packets | Polled::Nothing => {}
+            }
+            rounds = rounds.wrapping_add(1);
+            if matches!(polled, Polled::Nothing) || rounds.is_multiple_of(LOOK) {
+                self.look(matches!(polled, Polled::Nothing));
+            }
+        }
+        // What the kernel already has is still read, within a bound.
+        if matches!(ended, Ended::Done) {
+            let until = Instant::now() + Duration::from_secs(1);
+            while Instant::now() < until && matches!(self.drain(), Polled::Packets) {}
+        }
+        self.intake.shard.finish();
+        self.intake.shard.output().flush();
+        self.publish();
+        ended
+    }
+
+    /// Reads a batch of each source; waits only when there is but one to wait for.
+    fn round(&mut self) -> Polled {
+        let alone = self.sources.len() == 1;
+        let mut result = Polled::Nothing;
+        for at in 0..self.sources.len() {
+            match self.poll(at, if alone { WAIT } else { Duration::ZERO }) {
+                Polled::Nothing => {}
+                Polled::Packets => result = Polled::Packets,
+                other => return other,
+            }
+        }
+        if !alone && matches!(result, Polled::Nothing) {
+            // Several sources are looked at in turn; nothing waits longer than this.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        result
+    }
+
+    fn drain(&mut self) -> Polled {
+        let mut result = Polled::Nothing;
+        for at in 0..self.sources.len() {
+            if self.sources.get(at).is_some_and(Source::is_live)
+                && matches!(self.poll(at, Duration::ZERO), Polled::Packets)
+            {
+                result = Polled::Packets;
+            }
+        }
+        result
+    }
+
+    fn poll(&mut self, at: usize, wait: Duration) -> Polled {
+        let Self { intake, sources, .. } = self;
+        sources.get_mut(at).map_or(Polled::Nothing, |source| source.poll(BATCH, wait, intake))
+    }
+
+    /// The clock, the load, and what is to be given on.
+    fn look(&mut self, idle: bool) {
+        let now = Instant::now();
+        let backlog = self.sources.iter_mut().map(Source::backlog).max().unwrap_or(0);
+        if let Some(level) = self.overload.update(backlog, now) {
+            self.intake.shard.shed(level.bodies(), level.flows());
+        }
+        if now.saturating_duration_since(self.published) < PERIOD {
+            return;
+        }
+        self.published = now;
+        if idle && self.sources.iter().all(Source::is_live) {
+            self.intake.shard.advance(Timestamp(wall().0.saturating_sub(BEHIND)).max(self.intake.last));
+        }
+        self.intake.shard.output().flush();
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        let watched = self.shared.watched.load(Ordering::Relaxed);
+        let mut vnis = self.intake.vnis.clone();
+        let summary = &self.intake.shard.output().summary;
+        let (by_class, endpoints) =
+            (summary.by_class(), if watched { summary.endpoints(20) } else { Vec::new() });
+        for (vni, gaps) in self.intake.shard.output().gaps() {
+            vnis.of(*vni).gaps += gaps;
+        }
+        let snapshot = Snapshot {
+            packets: self.intake.packets,
+            bytes: self.intake.bytes,
+            last: self.intake.last,
+            front: self.intake.front.stats(),
+            flow: *self.intake.shard.flow_stats(),
+            http: *self.intake.shard.http_stats(),
+            sources: self.sources.iter_mut().map(|s| (s.name().to_owned(), s.stats())).collect(),
+            backlog: self.sources.iter_mut().map(Source::backlog).max().unwrap_or(0),
+            level: self.overload.level(),
+            vnis,
+            by_class,
+            endpoints,
+        };
+        *self.shared.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+}
+
+/// What takes packets in.
+pub struct Intake {
+    front: Front,
+    shard: Shard<Sinks>,
+    vnis: Vnis,
+    packets: u64,
+    bytes: u64,
+    last: Timestamp,
+}
+
+impl Intake {
+    /// Decodes packets and hands their segments to the shard, in order.
+    pub fn take<'p>(&mut self, lent: impl Iterator<Item = Packet<'p>>) {
+        let Self { front, shard, vnis, .. } = self;
+        let mut segments: ArrayVec<(Timestamp, Segment<'_>), BATCH> = ArrayVec::new();
+        for packet in lent {
+            self.packets += 1;
+            self.bytes += packet.data.len() as u64;
+            self.last = packet.ts.max(self.last);
+            // What is refused is counted by the front.
+            match front.decode(packet.dlt, packet.data) {
+                Ok(Decoded::Tcp(segment)) => {
+                    segments.push((packet.ts, segment));
+                    if segments.is_full() {
+                        hand_on(&segments, shard, vnis);
+                        segments.clear();
+                    }
+                }
+                Ok(Decoded::Fragment(fragment)) => {
+                    hand_on(&segments, shard, vnis);
+                    segments.clear();
+                    let mut whole = |ts, seg: &Segment<'_>| hand_on(&[(ts, *seg)], shard, vnis);
+                    let _ = front.fragment(packet.ts, &fragment, &mut whole);
+                }
+                Err(_) => {}
+            }
+        }
+        hand_on(&segments, shard, vnis);
+    }
+}
+
+fn hand_on(segments: &[(Timestamp, Segment<'_>)], shard: &mut Shard<Sinks>, vnis: &mut Vnis) {
+    // Neighbours are mostly of the same network.
+    for run in segments.chunk_by(|(_, a), (_, b)| a.encap.vni == b.encap.vni) {
+        let Some((_, first)) = run.first() else { continue };
+        let seen = vnis.of(first.encap.vni);
+        seen.segments += run.len() as u64;
+        seen.payload += run.iter().map(|(_, segment)| segment.payload.len() as u64).sum::<u64>();
+    }
+    shard.segments(segments);
+}
+
+/// The wall clock.
+pub fn wall() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Timestamp::new(since.as_secs(), since.subsec_nanos())
+}

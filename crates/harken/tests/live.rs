@@ -1,0 +1,246 @@
+//! Live capture as a user has it: a sensor that runs, traffic that is mirrored to it, its logs, its end.
+//!
+//! Everything goes over loopback, without privileges. `cargo xtask live` does the same with a real server and
+//! client in network namespaces.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+mod support;
+
+use std::io::Read as _;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use support::scratch;
+
+/// A capture of the repository.
+fn capture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../captures").join(name)
+}
+
+fn harken(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harken"));
+    command.args(args);
+    command
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A running sensor.
+struct Sensor {
+    child: Option<Child>,
+    logs: PathBuf,
+    control: String,
+}
+
+impl Sensor {
+    /// Starts one and waits until it answers.
+    fn start(name: &str, args: &[&str]) -> Self {
+        let logs = scratch(name);
+        let control = logs.join("control.sock").display().to_string();
+        let child = harken(&["run", "--log-dir"])
+            .arg(&logs)
+            .args(args)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let sensor = Self { child: Some(child), logs, control };
+        sensor.until("the sensor answers", || sensor.top().is_some());
+        sensor
+    }
+
+    /// What `harken top` says.
+    fn top(&self) -> Option<serde_json::Value> {
+        let output = harken(&["top", "--once", "--json", "--control", &self.control]).output().unwrap();
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let begin = Instant::now();
+        while !holds() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "waited for: {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until the sensor has seen so many packets.
+    fn seen(&self, packets: u64) {
+        self.until(&format!("{packets} packets"), || {
+            self.top().is_some_and(|top| top["totals"]["packets"].as_u64().unwrap() >= packets)
+        });
+    }
+
+    /// Ends it as the system does. Returns what it said, and how long it took.
+    fn end(mut self) -> (Output, Duration, PathBuf) {
+        let child = self.child.take().unwrap();
+        let begin = Instant::now();
+        let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let output = child.wait_with_output().unwrap();
+        (output, begin.elapsed(), self.logs.clone())
+    }
+}
+
+impl Drop for Sensor {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// All lines of a log, those being written and those rotated away.
+fn lines(logs: &Path, name: &str) -> Vec<serde_json::Value> {
+    let mut text = String::new();
+    for folder in std::fs::read_dir(logs).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir()) {
+        for file in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            let file_name = file.file_name().unwrap().to_string_lossy().into_owned();
+            if !file_name.starts_with(&format!("{name}.")) {
+                continue;
+            }
+            let bytes = std::fs::read(&file).unwrap();
+            match file_name.ends_with(".gz") {
+                true => {
+                    flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_string(&mut text).unwrap();
+                }
+                false => text.push_str(std::str::from_utf8(&bytes).unwrap()),
+            }
+        }
+    }
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What of a transaction does not depend on when it was captured, sorted.
+fn essence(records: &[serde_json::Value]) -> Vec<String> {
+    let of = |r: &serde_json::Value| {
+        let fields = ["method", "host", "uri", "status_code", "request_body_len", "response_body_len"];
+        fields.map(|f| r.get(f).map(ToString::to_string).unwrap_or_default()).join(" ")
+    };
+    let mut all: Vec<String> = records.iter().map(of).collect();
+    all.sort();
+    all
+}
+
+/// What is expected of a capture: the golden log, which was compared with other tools.
+fn golden(name: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(capture(name).join("http.log")).unwrap();
+    essence(&text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>())
+}
+
+fn mirror(case: &str, port: u16) {
+    let output = harken(&["mirror-sim", "--rate", "2000", "--to", &format!("127.0.0.1:{port}"), "--read"])
+        .arg(capture(case).join("input.pcap"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Packets of a capture.
+fn packets(case: &str) -> u64 {
+    let mut reader = harken_capture::open(&capture(case).join("input.pcap")).unwrap();
+    while reader.next_packet().unwrap().is_some() {}
+    reader.packets()
+}
+
+#[test]
+fn mirrored_traffic_over_udp() {
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    for workers in ["1", "2"] {
+        let args = [
+            "--udp",
+            &listen,
+            "--workers",
+            workers,
+            "--vxlan-port",
+            &port.to_string(),
+            "--vxlan-port",
+            "4789",
+        ];
+        let sensor = Sensor::start(&format!("live-udp-{workers}"), &args);
+        mirror("vxlan-api", port);
+        sensor.seen(packets("vxlan-api"));
+        let (output, took, logs) = sensor.end();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        assert!(took < Duration::from_secs(5), "took {took:?} to end: {said}");
+        assert_eq!(essence(&lines(&logs, "http")), golden("vxlan-api"), "{said}");
+        assert!(said.contains("transactions"), "the ledger is printed: {said}");
+        let conns = lines(&logs, "conn");
+        assert!(conns.iter().all(|c| c["missed_bytes"] == 0), "{conns:?}");
+        assert!(!lines(&logs, "tunnel").is_empty() && !lines(&logs, "capture_loss").is_empty());
+        let stats = lines(&logs, "stats");
+        let read = stats.iter().map(|s| s["pkts_proc"].as_u64().unwrap()).sum::<u64>();
+        assert_eq!(read, packets("vxlan-api"), "{stats:?}");
+    }
+}
+
+#[test]
+fn a_reload_begins_new_logs_and_loses_nothing() {
+    let port = free_port();
+    let (listen, vxlan) = (format!("127.0.0.1:{port}"), port.to_string());
+    let args = ["--udp", &listen, "--vxlan-port", &vxlan, "--vxlan-port", "4789", "--format", "zeek-json"];
+    let sensor = Sensor::start("live-reload", &args);
+    mirror("vxlan-api", port);
+    sensor.seen(packets("vxlan-api"));
+    sensor.until("lines in the log", || {
+        std::fs::read_to_string(sensor.logs.join("current/http.log"))
+            .is_ok_and(|text| text.lines().count() > 10)
+    });
+    let output = harken(&["reload", "--control", &sensor.control]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    sensor.until("an empty log", || {
+        std::fs::metadata(sensor.logs.join("current/http.log")).is_ok_and(|meta| meta.len() == 0)
+    });
+    let (output, _, logs) = sensor.end();
+    assert!(output.status.success());
+    assert_eq!(essence(&lines(&logs, "http")), golden("vxlan-api"));
+}
+
+#[test]
+fn a_capture_from_standard_input() {
+    let logs = scratch("live-stdin");
+    let mut child = harken(&["run", "--read", "-", "--log-dir"])
+        .arg(&logs)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut file = std::fs::File::open(capture("vxlan-api").join("input.pcap")).unwrap();
+    std::io::copy(&mut file, &mut child.stdin.take().unwrap()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(essence(&lines(&logs, "http")), golden("vxlan-api"));
+}
+
+#[test]
+fn two_sensors_do_not_share_a_folder() {
+    let port = free_port();
+    let sensor = Sensor::start("live-twice", &["--udp", &format!("127.0.0.1:{port}")]);
+    let second = harken(&["run", "--udp", &format!("127.0.0.1:{}", free_port()), "--log-dir"])
+        .arg(&sensor.logs)
+        .output()
+        .unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another sensor"));
+    assert!(sensor.end().0.status.success());
+}
+
+#[test]
+fn wrong_usage_is_told() {
+    for (args, text) in [
+        (["run", "--interface", "no-such-interface0"].as_slice(), "no-such-interface0"),
+        (&["run", "--read", "/no/such/file"], "/no/such/file"),
+        (&["top", "--control", "/no/such/socket"], "/no/such/socket"),
+    ] {
+        let logs = scratch("live-usage");
+        let output = harken(args).current_dir(&logs).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains(text), "{args:?}: {said}");
+    }
+}
