@@ -4,7 +4,7 @@
 //! for a loopback address or a network of one's own.
 use crate::{Error, ErrorKind, Reader};
 use std::{
-    io,
+    fmt, io,
     net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
     time::Duration,
 };
@@ -75,11 +75,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on an address.
+    /// Listens on an address (`ADDR:PORT`).
     ///
     /// # Errors
     /// When it cannot be listened on.
-    pub fn bind(address: SocketAddr) -> Result<Self, Error> {
+    pub fn bind(address: impl ToSocketAddrs + fmt::Display) -> Result<Self, Error> {
         let name = format!("pcap-over-ip on {address}");
         match TcpListener::bind(address) {
             Ok(listener) => Ok(Self { name, listener }),

@@ -15,7 +15,7 @@ fn capture() -> Vec<u8> {
 
 #[test]
 fn a_capture_is_read_from_who_connects() {
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = Listener::bind("127.0.0.1:0").unwrap();
     let to = listener.address().unwrap();
     let sender = thread::spawn(move || TcpStream::connect(to).unwrap().write_all(&capture()).unwrap());
     let mut reader = listener.accept().unwrap().reader().unwrap();

@@ -1,5 +1,6 @@
 //! Frames to segments: tunnels are taken off, fragments put together.
-use harken_flow::{DefragConfig, DefragStats, Defragmenter};
+use arrayvec::ArrayVec;
+use harken_flow::{BATCH, DefragConfig, DefragStats, Defragmenter};
 use harken_wire::{Decoded, Decoder, Fragment, LinkType, Segment, Stop, Timestamp};
 
 /// Counters of a [`Front`].
@@ -46,6 +47,35 @@ impl Front {
             return Err(None);
         };
         self.decoder.decode(link, frame).map_err(Some)
+    }
+
+    /// Decodes frames, each with its time and link type, and hands their segments to `sink`, in order and as
+    /// many together as there are, at most [`BATCH`]. What is refused is counted.
+    #[inline]
+    pub fn frames<'p>(
+        &mut self,
+        frames: impl Iterator<Item = (Timestamp, u32, &'p [u8])>,
+        sink: &mut impl FnMut(&[(Timestamp, Segment<'_>)]),
+    ) {
+        let mut segments: ArrayVec<(Timestamp, Segment<'_>), BATCH> = ArrayVec::new();
+        for (ts, dlt, frame) in frames {
+            match self.decode(dlt, frame) {
+                Ok(Decoded::Tcp(segment)) => {
+                    segments.push((ts, segment));
+                    if segments.is_full() {
+                        sink(&segments);
+                        segments.clear();
+                    }
+                }
+                Ok(Decoded::Fragment(fragment)) => {
+                    sink(&segments);
+                    segments.clear();
+                    let _ = self.fragment(ts, &fragment, &mut |ts, segment| sink(&[(ts, *segment)]));
+                }
+                Err(_) => {}
+            }
+        }
+        sink(&segments);
     }
 
     /// Decodes one frame and hands the segment in it, if any, to `sink`: [`Front::decode`] and

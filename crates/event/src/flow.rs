@@ -120,7 +120,7 @@ impl FlowInfo {
             .get_or_init(|| CommunityId::tcp((client.ip, client.port), (server.ip, server.port), self.seed))
     }
 
-    /// Reads what the next record will need, ahead of time: an event's sum of no meaning.
+    /// Reads what the next record will need, ahead of time. The result means nothing.
     #[inline]
     pub fn warm(&self) -> u64 {
         self.form as u64 ^ self.prefix.len() as u64 ^ self.start.0

@@ -21,6 +21,7 @@ pub mod zeek;
 pub use community_id::CommunityId;
 pub use filter::{Filter, FilterError};
 pub use flow::{Endpoint, FlowInfo, IpText};
+pub use number::rfc3339;
 pub use transaction::Transaction;
 pub use uid::{EventId, Uid};
 pub use zeek::Form;

@@ -113,7 +113,7 @@ fn date_time(ts: Timestamp) -> [u8; 19] {
 }
 
 /// RFC 3339 in UTC with nanoseconds: `2026-11-24T12:36:18.000000000Z`.
-pub(crate) fn rfc3339(ts: Timestamp) -> [u8; 30] {
+pub fn rfc3339(ts: Timestamp) -> [u8; 30] {
     let mut out = [b'Z'; 30];
     if let Some((date, rest)) = out.split_first_chunk_mut::<19>() {
         *date = date_time(ts);

@@ -15,6 +15,7 @@ mod sandbox;
 mod sinks;
 mod style;
 mod summary;
+mod vnis;
 
 // Flows come and go by the thousand: with the allocator of the C library a fifth of the time of short
 // connections went into it.

@@ -13,6 +13,11 @@ impl Palette {
         Self { on }
     }
 
+    /// Colours when written to a terminal, unless the environment forbids them (<https://no-color.org>).
+    pub fn auto(terminal: bool) -> Self {
+        Self::new(terminal && std::env::var_os("NO_COLOR").is_none())
+    }
+
     fn paint(self, style: Style, text: &str) -> String {
         if self.on { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }

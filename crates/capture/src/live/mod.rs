@@ -61,6 +61,19 @@ pub struct LiveStats {
     pub malformed: u64,
 }
 
+impl LiveStats {
+    /// Adds the counters of another source (another worker's).
+    pub const fn add(&mut self, other: &Self) {
+        self.received += other.received;
+        self.dropped += other.dropped;
+        self.truncated += other.truncated;
+        self.freezes += other.freezes;
+        self.downs += other.downs;
+        self.ups += other.ups;
+        self.malformed += other.malformed;
+    }
+}
+
 /// One worker's source of live packets.
 pub struct Live(Kind);
 

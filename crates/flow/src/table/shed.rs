@@ -33,6 +33,13 @@ pub struct Shed {
     pub share: u64,
 }
 
+impl Shed {
+    /// All reasons together.
+    pub const fn total(&self) -> u64 {
+        self.opaque + self.new_flows + self.share
+    }
+}
+
 impl<S> FlowTable<S> {
     /// Sets what is left undone from here on.
     pub const fn shed(&mut self, shedding: Shedding) {

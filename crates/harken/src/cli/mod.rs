@@ -1,9 +1,10 @@
 //! The command line, defined once: help, manual pages and completions are derived from it.
 mod run;
 
-pub use run::{Compress, Control, MirrorSim, Run, Top};
+pub use run::{Control, MirrorSim, Run, Top};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use harken_event::Form;
 use std::path::PathBuf;
 
 /// Passive API traffic sensor: rebuilds every HTTP transaction from mirrored traffic.
@@ -86,6 +87,16 @@ pub enum Format {
     ZeekTsv,
     /// The full event as JSON lines, with Elastic Common Schema names.
     Ecs,
+}
+
+impl Format {
+    /// Form of the Zeek logs beside it.
+    pub const fn form(self) -> Form {
+        match self {
+            Self::ZeekTsv => Form::Tsv,
+            Self::Table | Self::ZeekJson | Self::Ecs => Form::Json,
+        }
+    }
 }
 
 /// When to use colours.

@@ -1,20 +1,10 @@
 //! The flags of live capture: `run`, `top` and `reload`.
 use super::{Analysis, Format, bytes};
-use clap::{Args, ValueEnum, ValueHint};
+use crate::logs::Compress;
+use clap::{Args, ValueHint};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// How rotated logs are compressed.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Compress {
-    /// Not at all.
-    None,
-    /// gzip.
-    Gzip,
-    /// Zstandard.
-    Zstd,
-}
 
 /// `harken run`.
 #[derive(Args, Debug)]

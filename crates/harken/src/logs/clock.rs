@@ -1,5 +1,6 @@
 //! The wall clock, which tests replace, and how it is written in names: in UTC, as Zeek's `#open` lines are.
 use harken_wire::Timestamp;
+use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Tells the time.
@@ -23,7 +24,12 @@ pub fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
 }
 
-/// As Zeek's header takes it.
+/// The time now.
+pub fn now() -> Timestamp {
+    timestamp(SystemTime::now())
+}
+
+/// In nanoseconds, as packets and logs have it.
 pub fn timestamp(time: SystemTime) -> Timestamp {
     let since = since_epoch(time);
     Timestamp::new(since.as_secs(), since.subsec_nanos())
@@ -31,23 +37,18 @@ pub fn timestamp(time: SystemTime) -> Timestamp {
 
 /// `2026-11-24`.
 pub fn date(time: SystemTime) -> String {
-    // Days to a date of the Gregorian calendar, in eras of 400 years that begin on 1 March
-    // (<https://howardhinnant.github.io/date_algorithms.html>, `civil_from_days`).
-    let days = since_epoch(time).as_secs() / 86_400 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+    part(time, 0..10)
 }
 
 /// `12:36:18`.
 pub fn time_of_day(time: SystemTime) -> String {
-    let seconds = since_epoch(time).as_secs() % 86_400;
-    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    part(time, 11..19)
+}
+
+/// A part of `2026-11-24T12:36:18`.
+fn part(time: SystemTime, range: Range<usize>) -> String {
+    let text = harken_event::rfc3339(timestamp(time));
+    String::from_utf8_lossy(text.get(range).unwrap_or_default()).into_owned()
 }
 
 /// The first multiple of `every` since 1970 that is later than `now`: for 1 hour, the next full hour.

@@ -11,7 +11,7 @@
 //! what cannot be written is tried again until it can. A second thread (`compress.rs`) compresses and removes
 //! archives, so that neither delays writing.
 mod archive;
-mod clock;
+pub mod clock;
 mod compress;
 mod file;
 mod queue;
@@ -39,7 +39,7 @@ use writer::Writer;
 pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// How rotated logs are compressed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Compress {
     /// Not at all.
     None,
@@ -162,7 +162,6 @@ impl LogWriter {
     }
 
     /// The counters, for a thread that reads them.
-    #[cfg(test)]
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)
     }

@@ -4,22 +4,20 @@ mod shards;
 
 use crate::analysis::usage;
 use crate::cli::{Color, Format, Replay};
+use crate::logs::clock::now;
 use crate::report;
 use crate::sinks::dest::Dest;
 use crate::sinks::{Plan, Sinks};
 use crate::style::Palette;
 use crate::summary::Summary;
 use anyhow::{Context, Result, bail};
-use arrayvec::ArrayVec;
-use harken_capture::{Batch, Damage, Merge, Packets};
-use harken_engine::{BATCH, Front, Ledger};
-use harken_wire::{Decoded, Segment, Timestamp};
+use harken_capture::{Batch, Damage, Merge};
+use harken_engine::{BATCH, Ledger};
 use progress::Progress;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The input was damaged; all that is readable was given.
 const DAMAGED: u8 = 3;
@@ -30,12 +28,11 @@ const CHECK_EVERY: u64 = 4096;
 /// Runs the command.
 pub fn run(args: &Replay) -> Result<ExitCode> {
     let terminal = std::io::stdout().is_terminal();
-    let color = match args.color {
-        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
-        Color::Always => true,
-        Color::Never => false,
+    let palette = match args.color {
+        Color::Auto => Palette::auto(terminal),
+        Color::Always => Palette::new(true),
+        Color::Never => Palette::new(false),
     };
-    let palette = Palette::new(color);
     let mut input = open(args)?;
     let plan = Arc::new(plan(args, palette, terminal)?);
     let config = args.analysis.engine(plan.form(), plan.format);
@@ -54,7 +51,8 @@ pub fn run(args: &Replay) -> Result<ExitCode> {
             Ok(lent) if lent.is_empty() => break,
             Ok(lent) => {
                 packets += lent.len() as u64;
-                take(&lent, &mut front, &mut shards);
+                let frames = lent.iter().map(|packet| (packet.ts, packet.dlt, packet.data));
+                front.frames(frames, &mut |segments| shards.segments(segments));
             }
             Err(damage) => damages.push(damage),
         }
@@ -78,24 +76,6 @@ pub fn run(args: &Replay) -> Result<ExitCode> {
         bail!("the ledger does not balance, which is a defect of Harken: {imbalance}");
     }
     Ok(if damages.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
-}
-
-/// Decodes packets and hands their segments to the shards, in order.
-fn take(lent: &Packets<'_>, front: &mut Front, shards: &mut shards::Shards) {
-    let mut segments: ArrayVec<(Timestamp, Segment<'_>), BATCH> = ArrayVec::new();
-    for packet in lent.iter() {
-        // What is refused is counted by the front.
-        match front.decode(packet.dlt, packet.data) {
-            Ok(Decoded::Tcp(segment)) => segments.push((packet.ts, segment)),
-            Ok(Decoded::Fragment(fragment)) => {
-                shards.segments(&segments);
-                segments.clear();
-                let _ = front.fragment(packet.ts, &fragment, &mut |ts, seg| shards.segments(&[(ts, *seg)]));
-            }
-            Err(_) => {}
-        }
-    }
-    shards.segments(&segments);
 }
 
 fn open(args: &Replay) -> Result<Merge> {
@@ -175,11 +155,6 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
         }
     });
     stop
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    Timestamp::new(since.as_secs(), since.subsec_nanos())
 }
 
 /// The output of one shard when it is done.

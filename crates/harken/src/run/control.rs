@@ -2,8 +2,10 @@
 //!
 //! A client sends one line, `stats` or `reload`, and gets one line of JSON. Who may write to the socket is
 //! decided by the permissions of its file: its owner and group.
-use super::worker::{Shared, Snapshot, wall};
+use super::worker::{ENDPOINTS, Shared, Snapshot};
 use super::{say, total};
+use crate::logs::Counters;
+use crate::logs::clock::now;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -11,7 +13,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest wait for a client, and for the sensor.
@@ -52,7 +54,7 @@ impl Server {
     pub fn start(
         self,
         shared: Vec<Arc<Shared>>,
-        lines_dropped: Arc<AtomicU64>,
+        logs: Arc<Counters>,
         reopen: Arc<AtomicBool>,
     ) -> Result<Running> {
         let stop = Arc::new(AtomicBool::new(false));
@@ -65,7 +67,7 @@ impl Server {
                 }
                 // A client that goes away or says nothing hurts nobody else.
                 let _ = stream.map_err(anyhow::Error::from).and_then(|stream| {
-                    let dropped = lines_dropped.load(Ordering::Relaxed);
+                    let dropped = logs.stats().dropped_lines();
                     answer(&stream, |request| match request {
                         "stats" => {
                             shared.iter().for_each(|s| s.watched.store(true, Ordering::Relaxed));
@@ -148,7 +150,7 @@ fn figures(shared: &[Arc<Shared>], lines_dropped: u64, uptime: Duration) -> Valu
     let endpoints: Vec<Value> = total
         .endpoints
         .iter()
-        .take(20)
+        .take(ENDPOINTS)
         .map(|(name, count)| json!({"endpoint": name, "transactions": count}))
         .collect();
     let sources: Vec<Value> = total
@@ -157,7 +159,7 @@ fn figures(shared: &[Arc<Shared>], lines_dropped: u64, uptime: Duration) -> Valu
         .map(|(name, s)| json!({"source": name, "received": s.received, "dropped": s.dropped, "truncated": s.truncated}))
         .collect();
     json!({
-        "time": wall().0 as f64 / 1e9,
+        "time": now().0 as f64 / 1e9,
         "uptime_seconds": uptime.as_secs_f64(),
         "totals": worker_figures(&total),
         "log_lines_dropped": lines_dropped,
@@ -171,21 +173,18 @@ fn figures(shared: &[Arc<Shared>], lines_dropped: u64, uptime: Duration) -> Valu
 }
 
 fn worker_figures(s: &Snapshot) -> Value {
-    let sum =
-        |of: fn(&harken_capture::live::LiveStats) -> u64| s.sources.iter().map(|(_, l)| of(l)).sum::<u64>();
-    let shed = s.flow.shed;
     json!({
         "packets": s.packets,
         "bytes": s.bytes,
-        "kernel_dropped": sum(|s| s.dropped),
+        "kernel_dropped": s.dropped(),
         "tcp_segments": s.front.wire.frames.tcp + s.front.wire.resumed.tcp,
         "flows": s.flow.flows,
         "flows_opened": s.flow.opened,
         "transactions": s.http.exchanges,
         "delivered_bytes": s.flow.delivered_bytes,
-        "gap_bytes": s.flow.gap_bytes.iter().sum::<u64>(),
+        "gap_bytes": s.gap_bytes(),
         "tls_connections": s.http.opaque.first().copied().unwrap_or(0),
-        "segments_shed": shed.opaque + shed.new_flows + shed.share,
+        "segments_shed": s.flow.shed.total(),
         "bodies_shed": s.http.bodies_shed,
         "backlog_percent": s.backlog,
         "undone": s.level.name(),

@@ -10,7 +10,6 @@ mod overload;
 mod period;
 mod source;
 pub mod top;
-mod vnis;
 mod worker;
 
 use crate::cli::{Format, Run};
@@ -20,12 +19,12 @@ use crate::sandbox;
 use crate::sinks::{Live, Sinks};
 use crate::style::Palette;
 use anyhow::{Context, Result, bail};
-use harken_event::Form;
 use period::Period;
+use source::Sources;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use worker::{Ended, Shared, Snapshot, Worker};
@@ -40,7 +39,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     if args.format == Format::Table {
         crate::analysis::usage("--format table is for people: choose zeek-json, zeek-tsv or ecs");
     }
-    let form = if args.format == Format::ZeekTsv { Form::Tsv } else { Form::Json };
+    let form = args.format.form();
     let config = args.analysis.engine(form, args.format);
     let filter = args.analysis.filter();
 
@@ -64,8 +63,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     let logs = open::logs(args, form)?;
     let health = health.map(health::Health::start).transpose()?;
 
-    let names: Vec<String> =
-        sources.first().map(|s| s.iter().map(|s| s.name().to_owned()).collect()).unwrap_or_default();
+    let names = sources.first().map(Sources::names).unwrap_or_default();
     say(&format!(
         "receiving from {} with {} worker{}",
         names.join(", "),
@@ -99,8 +97,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     }
     let shared: Vec<Arc<Shared>> = workers.iter().map(|w| Arc::clone(&w.shared)).collect();
     let reopen = Arc::new(AtomicBool::new(false));
-    let dropped = Arc::new(AtomicU64::new(0));
-    let control = control.start(shared.clone(), Arc::clone(&dropped), Arc::clone(&reopen))?;
+    let control = control.start(shared.clone(), logs.counters(), Arc::clone(&reopen))?;
 
     let began = Instant::now();
     let mut period = Period::new(args.stats_every, form, &logs, &names);
@@ -110,7 +107,6 @@ pub fn run(args: &Run) -> Result<ExitCode> {
             logs.reopen();
             say("new logs, as asked for");
         }
-        dropped.store(logs.stats().dropped_lines(), Ordering::Relaxed);
         period.look(&shared, &logs);
         let over = args.run_for.is_some_and(|time| began.elapsed() >= time);
         if signals.stop.load(Ordering::Relaxed) || over || workers.iter().all(|w| w.thread.is_finished()) {
@@ -157,7 +153,7 @@ fn end(
     let written = logs.close(CLOSE)?;
     let total = total(shared);
     let ledger = total.ledger();
-    let palette = Palette::new(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
+    let palette = Palette::auto(std::io::stderr().is_terminal());
     let _ = std::io::stderr().write_all(report::text(&ledger, palette).as_bytes());
     for line in open::source_lines(&total).into_iter().chain(open::log_lines(&written)) {
         eprintln!("{line}");

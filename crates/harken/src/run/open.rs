@@ -1,35 +1,38 @@
 //! From flags to open sources, logs and privileges.
 use super::say;
-use super::source::{Capture, Source};
+use super::source::{Capture, Sources};
 use super::worker::Snapshot;
-use crate::cli::{Compress, Format, Run};
+use crate::cli::{Format, Run};
 use crate::logs::{self, LogWriter, Spec};
 use crate::sandbox::{Network, Plan};
 use anyhow::{Context, Result, bail};
 use harken_capture::live::bpf::Program;
 use harken_capture::live::{AfPacketConfig, Filter, Live, Tcp, UdpConfig, Wanted};
+use harken_capture::pcap_over_ip;
 use harken_event::Form;
 use harken_event::zeek::{CAPTURE_LOSS, CONN, HTTP, STATS as STATS_LOG, TUNNEL, WEIRD};
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+/// Longest wait for the other end of a capture over TCP, about what the system itself waits.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Number of `stats.log`.
 pub const STATS: usize = 4;
 /// Number of `capture_loss.log`.
 pub const LOSS: usize = 5;
 
-/// Opens what packets come from: for each worker the sources that it reads.
-pub fn sources(args: &Run) -> Result<Vec<Vec<Source>>> {
+/// Opens what packets come from: for each worker what it reads.
+pub fn sources(args: &Run) -> Result<Vec<Sources>> {
     if args.read.is_some() || args.pcap_over_ip.is_some() {
         if args.workers > 1 {
             bail!("--workers {}: a capture is read by one worker", args.workers);
         }
         let reader = match (&args.read, &args.pcap_over_ip) {
             (Some(path), _) => harken_capture::open(path)?,
-            (None, how) => pcap_over_ip(how.as_deref().unwrap_or_default())?,
+            (None, how) => over_ip(how.as_deref().unwrap_or_default())?,
         };
-        return Ok(vec![vec![Source::Capture(Box::new(Capture::new(reader, args.speed)))]]);
+        return Ok(vec![Sources::Capture(Box::new(Capture::new(reader, args.speed)))]);
     }
     let tunnels = args.analysis.wire();
     let mut groups = Vec::new();
@@ -63,13 +66,13 @@ pub fn sources(args: &Run) -> Result<Vec<Vec<Source>>> {
     for note in groups.iter().flatten().flat_map(Live::notes) {
         say(note);
     }
-    let mut workers: Vec<Vec<Source>> = (0..args.workers).map(|_| Vec::new()).collect();
+    let mut workers: Vec<Vec<Live>> = (0..args.workers).map(|_| Vec::new()).collect();
     for group in groups {
         for (worker, live) in workers.iter_mut().zip(group) {
-            worker.push(Source::Live(Box::new(live)));
+            worker.push(live);
         }
     }
-    Ok(workers)
+    Ok(workers.into_iter().map(Sources::Live).collect())
 }
 
 /// The tap of `harken mirror-sim`: every packet of an interface.
@@ -94,21 +97,17 @@ fn filter(args: &Run, tunnels: &harken_wire::Config) -> Result<Filter> {
 }
 
 /// A capture over TCP, from either end.
-fn pcap_over_ip(how: &str) -> Result<harken_capture::Reader> {
-    let (stream, name) = match how.split_once(':') {
-        Some(("connect", to)) => {
-            let stream = TcpStream::connect(to).with_context(|| format!("cannot connect to {to}"))?;
-            (stream, format!("pcap-over-ip from {to}"))
-        }
+fn over_ip(how: &str) -> Result<harken_capture::Reader> {
+    let connection = match how.split_once(':') {
+        Some(("connect", to)) => pcap_over_ip::connect(to, PATIENCE)?,
         Some(("listen", on)) => {
-            let listener = TcpListener::bind(on).with_context(|| format!("cannot listen on {on}"))?;
+            let listener = pcap_over_ip::Listener::bind(on)?;
             say(&format!("waiting for a capture on {on}"));
-            let (stream, from) = listener.accept().with_context(|| format!("cannot accept on {on}"))?;
-            (stream, format!("pcap-over-ip from {from}"))
+            listener.accept()?
         }
         _ => bail!("--pcap-over-ip {how}: write connect:HOST:PORT or listen:ADDR:PORT"),
     };
-    Ok(harken_capture::Reader::from_source(&name, Box::new(stream), None)?)
+    Ok(connection.reader()?)
 }
 
 /// Starts the log writer.
@@ -117,11 +116,7 @@ pub fn logs(args: &Run, form: Form) -> Result<LogWriter> {
         dir: args.log_dir.clone(),
         every: Some(args.rotate_every).filter(|every| !every.is_zero()),
         size: Some(args.rotate_size).filter(|size| *size > 0),
-        compress: match args.compress {
-            Compress::None => logs::Compress::None,
-            Compress::Gzip => logs::Compress::Gzip,
-            Compress::Zstd => logs::Compress::Zstd,
-        },
+        compress: args.compress,
         keep_age: Some(args.keep_age).filter(|age| !age.is_zero()),
         keep_bytes: Some(args.keep_size).filter(|size| *size > 0),
         queue_bytes: args.log_queue,

@@ -21,8 +21,8 @@ const SHARE: u8 = 8;
 /// The largest share: something is always read.
 const MAX_SHARE: u8 = 240;
 
-/// How much is left undone.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+/// How much is left undone; the larger, the more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct Level {
     /// 0 nothing, 1 bodies, 2 opaque flows, too, 3 new flows, too, 4 a share of all flows, too.
     pub step: u8,

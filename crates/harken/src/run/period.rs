@@ -1,7 +1,7 @@
 //! What is written and said once a period: `stats.log`, `capture_loss.log`, and a line when something is lost.
-use super::worker::{Shared, Snapshot, wall};
+use super::worker::{Shared, Snapshot};
 use super::{say, total};
-use crate::logs::{LogHandle, LogWriter};
+use crate::logs::{LogHandle, LogWriter, clock};
 use harken_event::Form;
 use harken_event::zeek::sensor::{CaptureLoss, Stats};
 use std::sync::Arc;
@@ -47,8 +47,7 @@ impl Period {
 
     /// Ends the period if its time is over.
     pub fn look(&mut self, shared: &[Arc<Shared>], logs: &LogWriter) {
-        let undone = shared.iter().map(|s| s.snapshot().level).max_by_key(|l| (l.step, l.share));
-        let undone = undone.unwrap_or_default();
+        let undone = shared.iter().map(|worker| worker.level()).max().unwrap_or_default();
         if (undone.step > 0) != self.told {
             self.told = undone.step > 0;
             say(&match self.told {
@@ -81,8 +80,8 @@ impl Period {
     fn stats_line(&self, now: &Snapshot, lines_dropped: u64, out: &mut Vec<u8>) {
         let before = &self.before;
         let packets = now.packets - before.packets;
-        let dropped = dropped(now).saturating_sub(dropped(before));
-        let wall = wall();
+        let dropped = now.dropped().saturating_sub(before.dropped());
+        let ts = clock::now();
         Stats {
             peer: PEER,
             memory: resident_memory() >> 20,
@@ -90,26 +89,26 @@ impl Period {
             bytes: now.bytes - before.bytes,
             dropped: Some(dropped),
             arrived: Some(packets + dropped),
-            lag: (packets > 0).then(|| wall.since(now.last)),
+            lag: (packets > 0).then(|| ts.since(now.last)),
             transactions: now.http.exchanges - before.http.exchanges,
             flows: now.flow.flows,
             opened: now.flow.opened - before.flow.opened,
             held: now.flow.held_bytes,
-            gap_bytes: gaps(now) - gaps(before),
-            segments_shed: shed(now) - shed(before),
+            gap_bytes: now.gap_bytes() - before.gap_bytes(),
+            segments_shed: now.flow.shed.total() - before.flow.shed.total(),
             bodies_shed: now.http.bodies_shed - before.http.bodies_shed,
             log_lines_dropped: lines_dropped - self.lines_dropped,
         }
-        .write(wall, self.form, out);
+        .write(ts, self.form, out);
     }
 
     /// The loss of all together, then that of each virtual network which had traffic.
     fn loss_lines(&self, now: &Snapshot, period: Duration, out: &mut Vec<u8>) -> u64 {
         let before = &self.before;
-        let ts = wall();
+        let ts = clock::now();
         let period = period.as_nanos() as u64;
         let source = self.source.as_deref();
-        let missing = gaps(now) - gaps(before);
+        let missing = now.gap_bytes() - before.gap_bytes();
         let seen = now.flow.payload_bytes - before.flow.payload_bytes;
         let all = CaptureLoss { period, peer: PEER, source, vni: None, gaps: missing, acks: seen + missing };
         all.write(ts, self.form, out);
@@ -128,13 +127,13 @@ impl Period {
     /// Says what was lost in the period, if anything.
     fn tell(&self, now: &Snapshot, lines_dropped: u64, period: Duration) {
         let seconds = period.as_secs_f64();
-        let lost = dropped(now).saturating_sub(dropped(&self.before));
+        let lost = now.dropped().saturating_sub(self.before.dropped());
         if lost > 0 {
             say(&format!(
                 "{lost} packets were dropped by the kernel in the last {seconds:.0} s: more workers or a larger ring help"
             ));
         }
-        let passed = shed(now) - shed(&self.before);
+        let passed = now.flow.shed.total() - self.before.flow.shed.total();
         if passed > 0 {
             say(&format!("{passed} segments were passed over in the last {seconds:.0} s for lack of time"));
         }
@@ -145,19 +144,6 @@ impl Period {
             ));
         }
     }
-}
-
-fn dropped(snapshot: &Snapshot) -> u64 {
-    snapshot.sources.iter().map(|(_, stats)| stats.dropped).sum()
-}
-
-fn gaps(snapshot: &Snapshot) -> u64 {
-    snapshot.flow.gap_bytes.iter().sum()
-}
-
-const fn shed(snapshot: &Snapshot) -> u64 {
-    let shed = &snapshot.flow.shed;
-    shed.opaque + shed.new_flows + shed.share
 }
 
 /// Resident memory of this process in bytes; 0 where it cannot be told.

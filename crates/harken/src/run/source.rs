@@ -3,9 +3,13 @@ use super::worker::Intake;
 use harken_capture::live::{Live, LiveStats};
 use harken_capture::{Batch, Reader};
 use harken_wire::Timestamp;
+use std::io;
 use std::time::{Duration, Instant};
 
-/// What came of asking a source.
+/// Name of a capture among the sources.
+const CAPTURE: &str = "capture";
+
+/// What came of asking for packets.
 #[derive(Debug)]
 pub enum Polled {
     /// Packets were handed on.
@@ -18,10 +22,10 @@ pub enum Polled {
     Failed(String),
 }
 
-/// A source of packets.
-pub enum Source {
-    /// The kernel.
-    Live(Box<Live>),
+/// What a worker reads.
+pub enum Sources {
+    /// Interfaces and sockets.
+    Live(Vec<Live>),
     /// A capture.
     Capture(Box<Capture>),
 }
@@ -76,48 +80,63 @@ impl Pace {
     }
 }
 
-impl Source {
-    /// Hands on packets that are at hand, at most about `max`; waits at most `wait` for one.
+impl Sources {
+    /// Hands on packets that are at hand, at most about `max` of each source; waits at most `wait` for one.
     pub fn poll(&mut self, max: usize, wait: Duration, intake: &mut Intake) -> Polled {
         match self {
-            Self::Live(live) => match live.next_batch(max, wait) {
-                Ok(lent) if lent.is_empty() => Polled::Nothing,
-                Ok(lent) => {
-                    intake.take(lent.iter());
-                    Polled::Packets
-                }
-                Err(error) => Polled::Failed(error.to_string()),
-            },
+            Self::Live(sources) => {
+                live(sources, max, wait, intake).unwrap_or_else(|error| Polled::Failed(error.to_string()))
+            }
             Self::Capture(capture) => capture.poll(max, intake),
         }
     }
 
-    /// Name of the interface, socket or file.
-    pub fn name(&self) -> &str {
+    /// Names of the interfaces and sockets.
+    pub fn names(&self) -> Vec<String> {
         match self {
-            Self::Live(live) => live.name(),
-            Self::Capture(_) => "capture",
+            Self::Live(sources) => sources.iter().map(|live| live.name().to_owned()).collect(),
+            Self::Capture(_) => vec![CAPTURE.to_owned()],
         }
     }
 
-    /// What the kernel says of it.
-    pub fn stats(&mut self) -> LiveStats {
+    /// What the kernel says of each, by name.
+    pub fn stats(&mut self) -> Vec<(String, LiveStats)> {
         match self {
-            Self::Live(live) => live.stats(),
-            Self::Capture(capture) => capture.counted,
+            Self::Live(sources) => {
+                sources.iter_mut().map(|live| (live.name().to_owned(), live.stats())).collect()
+            }
+            Self::Capture(capture) => vec![(CAPTURE.to_owned(), capture.counted)],
         }
     }
 
-    /// How full the buffer between kernel and worker is, in percent. A capture waits for its reader.
-    pub fn backlog(&mut self) -> u8 {
+    /// How full the fullest buffer between kernel and worker is, in percent. A capture waits for its reader.
+    pub fn backlog(&self) -> u8 {
         match self {
-            Self::Live(live) => live.backlog(),
+            Self::Live(sources) => sources.iter().map(Live::backlog).max().unwrap_or(0),
             Self::Capture(_) => 0,
         }
     }
 
     /// Whether packets come as they happen, so that the wall clock is their clock.
-    pub const fn is_live(&self) -> bool {
+    pub const fn are_live(&self) -> bool {
         matches!(self, Self::Live(_))
     }
+}
+
+/// Reads a batch of each source. One is waited for as it is read; of several it is asked only when none has
+/// anything which is the first to have.
+fn live(sources: &mut [Live], max: usize, wait: Duration, intake: &mut Intake) -> io::Result<Polled> {
+    let alone = sources.len() == 1;
+    let mut result = Polled::Nothing;
+    for source in &mut *sources {
+        let lent = source.next_batch(max, if alone { wait } else { Duration::ZERO })?;
+        if !lent.is_empty() {
+            intake.take(lent.iter());
+            result = Polled::Packets;
+        }
+    }
+    if !alone && matches!(result, Polled::Nothing) {
+        Live::wait_any(sources, wait)?;
+    }
+    Ok(result)
 }

@@ -26,7 +26,7 @@ const RATES: [&str; 9] = [
 pub fn run(args: &Top) -> Result<ExitCode> {
     let path = &args.control.control;
     let terminal = std::io::stdout().is_terminal();
-    let palette = Palette::new(terminal && std::env::var_os("NO_COLOR").is_none());
+    let palette = Palette::auto(terminal);
     // The first question lets the workers know that someone watches: endpoints come with the second.
     ask(path, "stats")?;
     std::thread::sleep(Duration::from_millis(500));

@@ -1,16 +1,16 @@
 //! A worker: receives, analyses and hands on, on one thread, run to completion.
 use super::overload::{Level, Overload};
-use super::source::{Polled, Source};
-use super::vnis::Vnis;
+use super::source::{Polled, Sources};
+use crate::logs::clock;
 use crate::sinks::Sinks;
-use arrayvec::ArrayVec;
+use crate::vnis::Vnis;
 use harken_capture::Packet;
 use harken_capture::live::LiveStats;
 use harken_engine::{BATCH, Config, Front, FrontStats, Ledger, Shard};
-use harken_wire::{Decoded, Segment, Timestamp};
+use harken_wire::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Longest wait for a packet: how late a stop is noticed.
 const WAIT: Duration = Duration::from_millis(50);
@@ -21,6 +21,9 @@ const LOOK: u32 = 16;
 /// The wall clock moves the flows' time-outs only this far behind it, so that packets that still wait in the
 /// kernel's buffer are not late.
 const BEHIND: u64 = 2_000_000_000;
+
+/// Endpoints that are told of.
+pub const ENDPOINTS: usize = 20;
 
 /// What a worker has counted, for all to read.
 #[derive(Clone, Default, Debug)]
@@ -62,14 +65,12 @@ impl Snapshot {
         self.http.add(&other.http);
         for (name, stats) in &other.sources {
             match self.sources.iter_mut().find(|(known, _)| known == name) {
-                Some((_, mine)) => add_stats(mine, stats),
+                Some((_, mine)) => mine.add(stats),
                 None => self.sources.push((name.clone(), *stats)),
             }
         }
         self.backlog = self.backlog.max(other.backlog);
-        if (other.level.step, other.level.share) > (self.level.step, self.level.share) {
-            self.level = other.level;
-        }
+        self.level = self.level.max(other.level);
         self.vnis.add(&other.vnis);
         for (mine, theirs) in self.by_class.iter_mut().zip(other.by_class) {
             *mine += theirs;
@@ -83,20 +84,20 @@ impl Snapshot {
         self.endpoints.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     }
 
+    /// Packets that the kernel dropped.
+    pub fn dropped(&self) -> u64 {
+        self.sources.iter().map(|(_, stats)| stats.dropped).sum()
+    }
+
+    /// Bytes of streams that are missing.
+    pub fn gap_bytes(&self) -> u64 {
+        self.flow.gap_bytes.iter().sum()
+    }
+
     /// The books.
     pub fn ledger(&self) -> Ledger {
         Ledger::new(self.front.clone(), self.flow, self.http)
     }
-}
-
-fn add_stats(mine: &mut LiveStats, theirs: &LiveStats) {
-    mine.received += theirs.received;
-    mine.dropped += theirs.dropped;
-    mine.truncated += theirs.truncated;
-    mine.freezes += theirs.freezes;
-    mine.downs += theirs.downs;
-    mine.ups += theirs.ups;
-    mine.malformed += theirs.malformed;
 }
 
 /// What a worker and the rest of the program share.
@@ -112,7 +113,16 @@ pub struct Shared {
 impl Shared {
     /// The figures that were published last.
     pub fn snapshot(&self) -> Snapshot {
-        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.published().clone()
+    }
+
+    /// What is left undone, of the figures that were published last.
+    pub fn level(&self) -> Level {
+        self.published().level
+    }
+
+    fn published(&self) -> MutexGuard<'_, Snapshot> {
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -128,7 +138,7 @@ pub enum Ended {
 /// A worker's own parts.
 pub struct Worker {
     intake: Intake,
-    sources: Vec<Source>,
+    sources: Sources,
     shared: Arc<Shared>,
     overload: Overload,
     published: Instant,
@@ -136,13 +146,7 @@ pub struct Worker {
 
 impl Worker {
     /// A worker that reads `sources`.
-    pub fn new(
-        config: &Config,
-        front: Front,
-        sinks: Sinks,
-        sources: Vec<Source>,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub fn new(config: &Config, front: Front, sinks: Sinks, sources: Sources, shared: Arc<Shared>) -> Self {
         let now = Instant::now();
         let shard = Shard::new(config, sinks);
         let last = Timestamp(0);
@@ -155,7 +159,7 @@ impl Worker {
         let mut ended = Ended::Done;
         let mut rounds = 0u32;
         while !self.shared.stop.load(Ordering::Relaxed) {
-            let polled = self.round();
+            let polled = self.sources.poll(BATCH, WAIT, &mut self.intake);
             match polled {
                 Polled::Over => break,
                 Polled::Failed(error) => {
@@ -170,9 +174,10 @@ impl Worker {
             }
         }
         // What the kernel already has is still read, within a bound.
-        if matches!(ended, Ended::Done) {
+        if matches!(ended, Ended::Done) && self.sources.are_live() {
             let until = Instant::now() + Duration::from_secs(1);
-            while Instant::now() < until && matches!(self.drain(), Polled::Packets) {}
+            let mut left = || self.sources.poll(BATCH, Duration::ZERO, &mut self.intake);
+            while Instant::now() < until && matches!(left(), Polled::Packets) {}
         }
         self.intake.shard.finish();
         self.intake.shard.output().flush();
@@ -180,45 +185,10 @@ impl Worker {
         ended
     }
 
-    /// Reads a batch of each source; waits only when there is but one to wait for.
-    fn round(&mut self) -> Polled {
-        let alone = self.sources.len() == 1;
-        let mut result = Polled::Nothing;
-        for at in 0..self.sources.len() {
-            match self.poll(at, if alone { WAIT } else { Duration::ZERO }) {
-                Polled::Nothing => {}
-                Polled::Packets => result = Polled::Packets,
-                other => return other,
-            }
-        }
-        if !alone && matches!(result, Polled::Nothing) {
-            // Several sources are looked at in turn; nothing waits longer than this.
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        result
-    }
-
-    fn drain(&mut self) -> Polled {
-        let mut result = Polled::Nothing;
-        for at in 0..self.sources.len() {
-            if self.sources.get(at).is_some_and(Source::is_live)
-                && matches!(self.poll(at, Duration::ZERO), Polled::Packets)
-            {
-                result = Polled::Packets;
-            }
-        }
-        result
-    }
-
-    fn poll(&mut self, at: usize, wait: Duration) -> Polled {
-        let Self { intake, sources, .. } = self;
-        sources.get_mut(at).map_or(Polled::Nothing, |source| source.poll(BATCH, wait, intake))
-    }
-
     /// The clock, the load, and what is to be given on.
     fn look(&mut self, idle: bool) {
         let now = Instant::now();
-        let backlog = self.sources.iter_mut().map(Source::backlog).max().unwrap_or(0);
+        let backlog = self.sources.backlog();
         if let Some(level) = self.overload.update(backlog, now) {
             self.intake.shard.shed(level.bodies(), level.flows());
         }
@@ -226,8 +196,8 @@ impl Worker {
             return;
         }
         self.published = now;
-        if idle && self.sources.iter().all(Source::is_live) {
-            self.intake.shard.advance(Timestamp(wall().0.saturating_sub(BEHIND)).max(self.intake.last));
+        if idle && self.sources.are_live() {
+            self.intake.shard.advance(Timestamp(clock::now().0.saturating_sub(BEHIND)).max(self.intake.last));
         }
         self.intake.shard.output().flush();
         self.publish();
@@ -238,10 +208,8 @@ impl Worker {
         let mut vnis = self.intake.vnis.clone();
         let summary = &self.intake.shard.output().summary;
         let (by_class, endpoints) =
-            (summary.by_class(), if watched { summary.endpoints(20) } else { Vec::new() });
-        for (vni, gaps) in self.intake.shard.output().gaps() {
-            vnis.of(*vni).gaps += gaps;
-        }
+            (summary.by_class(), if watched { summary.endpoints(ENDPOINTS) } else { Vec::new() });
+        vnis.add(self.intake.shard.output().gaps());
         let snapshot = Snapshot {
             packets: self.intake.packets,
             bytes: self.intake.bytes,
@@ -249,14 +217,14 @@ impl Worker {
             front: self.intake.front.stats(),
             flow: *self.intake.shard.flow_stats(),
             http: *self.intake.shard.http_stats(),
-            sources: self.sources.iter_mut().map(|s| (s.name().to_owned(), s.stats())).collect(),
-            backlog: self.sources.iter_mut().map(Source::backlog).max().unwrap_or(0),
+            sources: self.sources.stats(),
+            backlog: self.sources.backlog(),
             level: self.overload.level(),
             vnis,
             by_class,
             endpoints,
         };
-        *self.shared.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        *self.shared.published() = snapshot;
     }
 }
 
@@ -273,47 +241,22 @@ pub struct Intake {
 impl Intake {
     /// Decodes packets and hands their segments to the shard, in order.
     pub fn take<'p>(&mut self, lent: impl Iterator<Item = Packet<'p>>) {
-        let Self { front, shard, vnis, .. } = self;
-        let mut segments: ArrayVec<(Timestamp, Segment<'_>), BATCH> = ArrayVec::new();
-        for packet in lent {
-            self.packets += 1;
-            self.bytes += packet.data.len() as u64;
-            self.last = packet.ts.max(self.last);
-            // What is refused is counted by the front.
-            match front.decode(packet.dlt, packet.data) {
-                Ok(Decoded::Tcp(segment)) => {
-                    segments.push((packet.ts, segment));
-                    if segments.is_full() {
-                        hand_on(&segments, shard, vnis);
-                        segments.clear();
-                    }
-                }
-                Ok(Decoded::Fragment(fragment)) => {
-                    hand_on(&segments, shard, vnis);
-                    segments.clear();
-                    let mut whole = |ts, seg: &Segment<'_>| hand_on(&[(ts, *seg)], shard, vnis);
-                    let _ = front.fragment(packet.ts, &fragment, &mut whole);
-                }
-                Err(_) => {}
+        let Self { front, shard, vnis, packets, bytes, last } = self;
+        let frames = lent.map(|packet| {
+            *packets += 1;
+            *bytes += packet.data.len() as u64;
+            *last = packet.ts.max(*last);
+            (packet.ts, packet.dlt, packet.data)
+        });
+        front.frames(frames, &mut |segments| {
+            // Neighbours are mostly of the same network.
+            for run in segments.chunk_by(|(_, a), (_, b)| a.encap.vni == b.encap.vni) {
+                let Some((_, first)) = run.first() else { continue };
+                let seen = vnis.of(first.encap.vni);
+                seen.segments += run.len() as u64;
+                seen.payload += run.iter().map(|(_, segment)| segment.payload.len() as u64).sum::<u64>();
             }
-        }
-        hand_on(&segments, shard, vnis);
+            shard.segments(segments);
+        });
     }
-}
-
-fn hand_on(segments: &[(Timestamp, Segment<'_>)], shard: &mut Shard<Sinks>, vnis: &mut Vnis) {
-    // Neighbours are mostly of the same network.
-    for run in segments.chunk_by(|(_, a), (_, b)| a.encap.vni == b.encap.vni) {
-        let Some((_, first)) = run.first() else { continue };
-        let seen = vnis.of(first.encap.vni);
-        seen.segments += run.len() as u64;
-        seen.payload += run.iter().map(|(_, segment)| segment.payload.len() as u64).sum::<u64>();
-    }
-    shard.segments(segments);
-}
-
-/// The wall clock.
-pub fn wall() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    Timestamp::new(since.as_secs(), since.subsec_nanos())
 }

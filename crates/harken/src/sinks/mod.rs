@@ -6,9 +6,10 @@ use crate::cli::Format;
 use crate::logs::LogHandle;
 use crate::style::Palette;
 use crate::summary::Summary;
+use crate::vnis::Vnis;
 use anyhow::{Context, Result};
 use dest::{Dest, Lines};
-use foldhash::{HashMap, HashSet};
+use foldhash::HashSet;
 use harken_engine::{Closed, Output};
 use harken_event::zeek::http::HttpLog;
 use harken_event::zeek::weird::Weird;
@@ -50,10 +51,7 @@ pub struct Logs {
 impl Plan {
     /// Form of the Zeek logs.
     pub const fn form(&self) -> Form {
-        match self.format {
-            Format::ZeekTsv => Form::Tsv,
-            Format::Table | Format::ZeekJson | Format::Ecs => Form::Json,
-        }
+        self.format.form()
     }
 
     /// Opens the logs in `dir`, which is made when absent.
@@ -150,13 +148,10 @@ pub struct Sinks {
     tunnel: Option<(Lines, Tunnels)>,
     form: Form,
     /// Missing bytes by virtual network.
-    gaps: HashMap<Option<u32>, u64>,
+    gaps: Vnis,
     /// What this shard saw.
     pub summary: Summary,
 }
-
-/// Virtual networks whose missing bytes are told apart.
-const MAX_NETWORKS: usize = 4096;
 
 /// How a transaction becomes a line.
 enum Writer {
@@ -194,7 +189,7 @@ impl Sinks {
             weird: plan.logs.as_ref().map(|logs| blocks(&logs.weird)),
             tunnel: None,
             form: plan.form(),
-            gaps: HashMap::default(),
+            gaps: Vnis::default(),
             summary: Summary::default(),
         }
     }
@@ -210,7 +205,7 @@ impl Sinks {
             weird: Some(weird),
             tunnel: Some((tunnel, Arc::clone(&plan.tunnels))),
             form: plan.form,
-            gaps: HashMap::default(),
+            gaps: Vnis::default(),
             summary: Summary::default(),
         }
     }
@@ -224,8 +219,8 @@ impl Sinks {
         }
     }
 
-    /// Missing bytes by virtual network; `None` for flows without one.
-    pub const fn gaps(&self) -> &HashMap<Option<u32>, u64> {
+    /// Missing bytes by virtual network; nothing else of it is counted here.
+    pub const fn gaps(&self) -> &Vnis {
         &self.gaps
     }
 
@@ -271,8 +266,7 @@ impl Output for Sinks {
 
     fn gap(&mut self, flow: &Flow, gap: &Gap) {
         let vni = flow.encap().and_then(|encap| encap.vni);
-        let known = self.gaps.len() < MAX_NETWORKS || self.gaps.contains_key(&vni);
-        *self.gaps.entry(vni.filter(|_| known)).or_default() += gap.len;
+        self.gaps.of(vni).gaps += gap.len;
     }
 
     fn weird(&mut self, weird: &Weird<'_>) {
