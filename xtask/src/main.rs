@@ -36,6 +36,8 @@ enum Task {
     Loss(loss::LossArgs),
     /// Real traffic through every source, judged by the server's access log (needs root)
     Live(live::check::LiveArgs),
+    /// The highest rate without loss, and what is delivered beyond it, beside Suricata (needs root)
+    Knee(live::knee::KneeArgs),
     /// Run a command and print what it cost
     #[command(hide = true)]
     Measure {
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&args),
         Task::Loss(args) => loss::run(&args),
         Task::Live(args) => live::check::run(&args),
+        Task::Knee(args) => live::knee::run(&args),
         Task::Measure { command } => bench::measure::helper(&command),
     };
     match done {

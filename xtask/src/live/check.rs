@@ -1,6 +1,7 @@
 //! `cargo xtask live`: real traffic between nginx and wrk, mirrored as it happens through each source, and
 //! judged by the server's access log: every request, no difference.
 
+use super::generator::COLLECTOR;
 use super::net::{self, Net};
 use super::nginx::{NGINX, Nginx, WRK, wrk};
 use super::process::Process;
@@ -77,8 +78,6 @@ const CASES: &[Case] = &[
     Case { name: "pcap-over-ip", source: Source::PcapOverIp, ..CASE },
 ];
 
-/// Where the mirror sends to.
-const COLLECTOR: &str = "127.0.0.1:4789";
 /// How long the last packets may take from the cable to the sensor.
 const SETTLE: Duration = Duration::from_millis(1000);
 
@@ -119,8 +118,11 @@ pub(crate) fn run(args: &LiveArgs) -> Result<()> {
     };
     let mut outcomes = Vec::new();
     for case in CASES.iter().filter(|case| wanted(case)) {
-        if let Some(why) = not_there(case.source, &harken)? {
-            eprintln!("!!! SKIPPED: {}: {why}", case.name);
+        if case.source == Source::AfXdp && !super::has_af_xdp(&harken)? {
+            eprintln!(
+                "!!! SKIPPED: {}: the binary has no --af-xdp: build it with --features af_xdp",
+                case.name
+            );
             continue;
         }
         eprintln!("live: {}: {seconds} s of wrk over {} connections", case.name, args.connections);
@@ -172,16 +174,6 @@ fn row(outcome: &Outcome) -> Vec<String> {
     let verdict = if outcome.passed { "no difference" } else { "DIFFERENT" };
     let name = std::iter::once(outcome.case.to_owned());
     name.chain(counts.map(table::grouped)).chain([verdict.to_owned()]).collect()
-}
-
-/// Why this binary does not have a source.
-fn not_there(source: Source, harken: &Path) -> Result<Option<String>> {
-    if source != Source::AfXdp {
-        return Ok(None);
-    }
-    let help = sh::stdout(sh::command(harken).args(["run", "--help"]))?;
-    Ok((!help.contains("--af-xdp"))
-        .then(|| format!("{} has no --af-xdp: build it with --features af_xdp", harken.display())))
 }
 
 /// A sensor and what feeds it.

@@ -4,11 +4,19 @@
 
 mod books;
 pub(crate) mod check;
+mod contender;
+mod curve;
+mod generator;
 mod halt;
+pub(crate) mod knee;
 mod net;
 mod nginx;
 mod process;
+mod quota;
+mod search;
 mod sensor;
+mod suricata;
+mod svg;
 
 use crate::sh;
 use anyhow::{Context, Result};
@@ -27,4 +35,18 @@ fn harken(named: Option<&Path>) -> Result<PathBuf> {
 fn report(file: &Path, figures: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(figures)? + "\n";
     std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Whether a binary has the source AF_XDP.
+fn has_af_xdp(harken: &Path) -> Result<bool> {
+    Ok(sh::stdout(sh::command(harken).args(["run", "--help"]))?.contains("--af-xdp"))
+}
+
+/// The machine in words: what figures depend on.
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown processor");
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    format!("{count} processors ({}), Linux {}", model.trim_start_matches([' ', '\t', ':']), kernel.trim())
 }

@@ -37,8 +37,8 @@ pub(super) struct End {
     namespace: String,
     /// Name of the interface.
     pub(super) device: String,
-    /// Its IPv4 address.
-    pub(super) address: String,
+    /// Its IPv4 addresses.
+    pub(super) addresses: Vec<String>,
 }
 
 impl End {
@@ -47,6 +47,11 @@ impl End {
         let mut command = sh::command("ip");
         command.args(["netns", "exec", &self.namespace]).arg(program);
         command
+    }
+
+    /// The first of its addresses.
+    pub(super) fn address(&self) -> &str {
+        self.addresses.first().map_or("", String::as_str)
     }
 
     fn ip(&self, arguments: &[&str]) -> Result<()> {
@@ -68,13 +73,13 @@ impl Net {
     pub(super) fn new(part: &str, mtu: u16, offloads: bool) -> Result<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let id = std::process::id();
-        let end = |side: &str, host: u8| End {
+        let end = |side: &str, hosts: &[u8]| End {
             namespace: format!("harken-{part}-{side}-{id}-{number}"),
             // An interface's name has 15 characters at most.
             device: format!("hk{side}{id}x{number}"),
-            address: format!("10.9.0.{host}"),
+            addresses: hosts.iter().map(|host| format!("10.9.0.{host}")).collect(),
         };
-        let net = Self { server: end("s", 1), client: end("c", 2) };
+        let net = Self { server: end("s", &[1, 11, 12, 13]), client: end("c", &[2]) };
         net.build(mtu, offloads).context("cannot make the network namespaces")?;
         Ok(net)
     }
@@ -92,7 +97,9 @@ impl Net {
             sh::command("ip").args(["link", "add", &server.device, "netns", &server.namespace]).args(veth),
         )?;
         for end in [server, client] {
-            end.ip(&["addr", "add", &format!("{}/24", end.address), "dev", &end.device])?;
+            for address in &end.addresses {
+                end.ip(&["addr", "add", &format!("{address}/24"), "dev", &end.device])?;
+            }
             end.ip(&["link", "set", &end.device, "mtu", &mtu.to_string()])?;
             end.ip(&["link", "set", &end.device, "up"])?;
             end.ip(&["link", "set", "lo", "up"])?;

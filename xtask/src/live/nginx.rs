@@ -79,10 +79,17 @@ fn text(kib: usize) -> String {
 /// Has wrk ask for `seconds` over so many connections. Returns requests a second as wrk counts them.
 pub(super) fn wrk(net: &Net, dir: &Path, seconds: u64, connections: u32) -> Result<f64> {
     let script = dir.join("wrk.lua");
-    std::fs::write(&script, SCRIPT)?;
+    let hosts: Vec<String> = net.server.addresses.iter().map(|host| format!("\"{host}\"")).collect();
+    std::fs::write(&script, SCRIPT.replace("@HOSTS@", &hosts.join(", ")))?;
+    let threads = connections.clamp(1, hosts.len() as u32);
     let mut command = net.client.command("wrk");
-    command.arg("-t1").arg(format!("-c{connections}")).arg(format!("-d{seconds}s")).arg("-s").arg(&script);
-    command.arg(format!("http://{}:{PORT}/", net.server.address));
+    command
+        .arg(format!("-t{threads}"))
+        .arg(format!("-c{connections}"))
+        .arg(format!("-d{seconds}s"))
+        .arg("-s")
+        .arg(&script);
+    command.arg(format!("http://{}:{PORT}/", net.server.address()));
     let mut process = Process::start(&mut command, &dir.join("wrk.out"), Stdio::null(), false)?;
     process.finish(Duration::from_secs(seconds + 30))?;
     let said = process.said()?;

@@ -3,6 +3,15 @@ local n = 0
 local sizes = { 1, 4, 16, 64 }
 math.randomseed(7)
 
+-- Each thread asks another address of the server: all traffic of two hosts goes to one worker of Harken.
+local hosts = { @HOSTS@ }
+local threads = 0
+
+setup = function(thread)
+  threads = threads + 1
+  thread.addr = wrk.lookup(hosts[(threads - 1) % #hosts + 1], wrk.port)[1]
+end
+
 request = function()
   n = n + 1
   local dice = math.random(100)
