@@ -105,12 +105,13 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// Feeds a contender at a rate, or as fast as goes.
-    pub(super) fn measure(&self, contender: &Contender, rate: Option<u64>) -> Result<Point> {
+    /// Feeds a contender at a rate, or as fast as goes, for so many times the usual time.
+    pub(super) fn measure(&self, contender: &Contender, rate: Option<u64>, times: f64) -> Result<Point> {
         fresh_dir(&self.dir)?;
+        let seconds = self.seconds * times;
         let point = match contender.kind {
-            Kind::Suricata => self.suricata(contender, rate),
-            _ => self.harken(contender, rate),
+            Kind::Suricata => self.suricata(contender, rate, seconds),
+            _ => self.harken(contender, rate, seconds),
         };
         let point = point.with_context(|| contender.name)?;
         eprintln!(
@@ -124,7 +125,7 @@ impl Bench {
         Ok(point)
     }
 
-    fn harken(&self, contender: &Contender, rate: Option<u64>) -> Result<Point> {
+    fn harken(&self, contender: &Contender, rate: Option<u64>, seconds: f64) -> Result<Point> {
         let end = &self.net.server;
         let source = match contender.kind {
             Kind::Udp => vec!["--udp", COLLECTOR],
@@ -141,7 +142,7 @@ impl Bench {
             Kind::Udp => Way::Udp { end, harken: &self.harken },
             _ => Way::Cable { end: &self.net.client },
         };
-        let sent = way.send(&self.captures, &self.dir, rate, self.seconds)?;
+        let sent = way.send(&self.captures, &self.dir, rate, seconds)?;
         halt::pause(SETTLE)?;
         let books = sensor.stop()?.books;
         Ok(Point {
@@ -155,13 +156,13 @@ impl Bench {
         })
     }
 
-    fn suricata(&self, contender: &Contender, rate: Option<u64>) -> Result<Point> {
+    fn suricata(&self, contender: &Contender, rate: Option<u64>, seconds: f64) -> Result<Point> {
         let mut suricata = Suricata::start(&self.net.server, &self.dir, contender.workers)?;
         suricata.receiving()?;
         // Only now: its start takes more work than its share would do in good time.
         self.bound(suricata.process.pid())?;
         let way = Way::Cable { end: &self.net.client };
-        let sent = way.send(&self.captures, &self.dir, rate, self.seconds)?;
+        let sent = way.send(&self.captures, &self.dir, rate, seconds)?;
         halt::pause(SETTLE)?;
         let counted = suricata.stop()?;
         Ok(Point {

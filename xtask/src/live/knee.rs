@@ -34,7 +34,7 @@ pub(crate) struct KneeArgs {
     /// Give each sensor so many percent of one processor, so that the generator is fast enough
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     cpu: Option<u32>,
-    /// Seconds for which a rate is kept up
+    /// Seconds for which a rate is kept up; the knee itself, four times that or the whole capture
     #[arg(long, value_name = "N", default_value_t = 4.0)]
     seconds: f64,
     /// Transactions in the capture (about 5.5 packets each); it is sent once, so that it bounds rate and seconds
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &KneeArgs) -> Result<()> {
     let bench = bench(args, harken, &contenders)?;
     let mut found = Vec::new();
     for contender in &contenders {
-        let knee = search(|rate| bench.measure(contender, rate))?;
+        let knee = search(|rate, times| bench.measure(contender, rate, times))?;
         found.push(Found {
             sensor: contender.name,
             packets_per_second: knee.rate(),
@@ -111,7 +111,7 @@ pub(crate) fn run(args: &KneeArgs) -> Result<()> {
             println!("{}: no curve: every rate lost packets", found.sensor);
             continue;
         };
-        curves.push(curve::trace(contender.name, best, |rate| bench.measure(contender, Some(rate)))?);
+        curves.push(curve::trace(contender.name, best, |rate| bench.measure(contender, Some(rate), 1.0))?);
     }
     if !curves.is_empty() {
         curve::print(&curves);

@@ -37,8 +37,38 @@ impl Knee {
     }
 }
 
-/// Searches between nothing and as fast as the generator goes. `measure` feeds the sensor at a rate.
-pub(super) fn search(mut measure: impl FnMut(Option<u64>) -> Result<Point>) -> Result<Knee> {
+/// How long a rate is kept up, in multiples of the usual time.
+const SHORT: f64 = 1.0;
+/// So long the knee itself has to be loss-free: buffers cannot make up for too high a rate any more.
+const LONG: f64 = 4.0;
+/// What is taken off a rate that is loss-free for a short time only.
+const STEP: f64 = 0.95;
+
+/// Searches between nothing and as fast as the generator goes. `measure` feeds the sensor at a rate, for so
+/// many times the usual time.
+pub(super) fn search(mut measure: impl FnMut(Option<u64>, f64) -> Result<Point>) -> Result<Knee> {
+    let mut knee = bisect(|rate| measure(rate, SHORT))?;
+    if knee.is_generators_limit() {
+        return Ok(knee);
+    }
+    let mut rate = knee.rate();
+    knee.best = None;
+    for _ in 0..TRIES {
+        if rate < 1.0 {
+            break;
+        }
+        let point = measure(Some(rate as u64), LONG)?;
+        let lossy = point.lost() > 0;
+        rate = point.rate().min(rate) * STEP;
+        knee.note(point);
+        if !lossy {
+            break;
+        }
+    }
+    Ok(knee)
+}
+
+fn bisect(mut measure: impl FnMut(Option<u64>) -> Result<Point>) -> Result<Knee> {
     let mut knee = Knee { best: None, lossy: None, points: Vec::new() };
     let top = measure(None)?;
     let mut guess = top.analysed() * 0.8;
@@ -84,8 +114,8 @@ mod tests {
     use super::*;
 
     /// A generator that goes up to `limit`, and a sensor that keeps up to `able`.
-    fn model(limit: f64, able: f64) -> impl FnMut(Option<u64>) -> Result<Point> {
-        move |asked| {
+    fn model(limit: f64, able: f64) -> impl FnMut(Option<u64>, f64) -> Result<Point> {
+        move |asked, _| {
             let rate = asked.map_or(limit, |rate| (rate as f64).min(limit));
             let (sent, received) = ((rate * 2.0) as u64, (rate.min(able) * 2.0) as u64);
             Ok(Point { asked, sent, seconds: 2.0, received, transactions: received / 5, ..Point::default() })
@@ -98,8 +128,22 @@ mod tests {
             let knee = search(model(limit, able)).unwrap();
             assert!(knee.rate() <= able && knee.rate() > able * 0.9, "{able}: {}", knee.rate());
             assert!(!knee.is_generators_limit());
-            assert!(knee.points.len() <= TRIES);
+            assert!(knee.points.len() <= TRIES + 1);
         }
+    }
+
+    #[test]
+    fn a_buffer_does_not_raise_the_knee() {
+        // It holds 50,000 packets, whatever the time.
+        let knee = search(|asked, times| {
+            let (rate, able) = (asked.map_or(400_000.0, |rate| rate as f64), 100_000.0);
+            let seconds = 2.0 * times;
+            let (sent, received) = (rate * seconds, able * seconds + 50_000.0);
+            let received = sent.min(received) as u64;
+            Ok(Point { asked, sent: sent as u64, seconds, received, ..Point::default() })
+        });
+        let rate = knee.unwrap().rate();
+        assert!(rate > 95_000.0 && rate < 107_000.0, "{rate}");
     }
 
     #[test]
@@ -111,7 +155,8 @@ mod tests {
 
     #[test]
     fn a_sensor_that_always_loses_has_no_knee() {
-        let knee = search(|asked| Ok(Point { asked, sent: 100, seconds: 1.0, ..Point::default() })).unwrap();
+        let knee =
+            search(|asked, _| Ok(Point { asked, sent: 100, seconds: 1.0, ..Point::default() })).unwrap();
         assert_eq!((knee.rate(), knee.is_generators_limit()), (0.0, false));
     }
 
