@@ -156,7 +156,7 @@ fn figures(shared: &[Arc<Shared>], lines_dropped: u64, uptime: Duration) -> Valu
     let sources: Vec<Value> = total
         .sources
         .iter()
-        .map(|(name, s)| json!({"source": name, "received": s.received, "dropped": s.dropped, "truncated": s.truncated}))
+        .map(|(name, s)| json!({"source": name, "received": s.received, "dropped": s.dropped, "refused": s.refused, "truncated": s.truncated}))
         .collect();
     json!({
         "time": now().0 as f64 / 1e9,
@@ -177,6 +177,7 @@ fn worker_figures(s: &Snapshot) -> Value {
         "packets": s.packets,
         "bytes": s.bytes,
         "kernel_dropped": s.dropped(),
+        "packets_shed": s.refused(),
         "tcp_segments": s.front.wire.frames.tcp + s.front.wire.resumed.tcp,
         "flows": s.flow.flows,
         "flows_opened": s.flow.opened,

@@ -81,6 +81,7 @@ impl Period {
         let before = &self.before;
         let packets = now.packets - before.packets;
         let dropped = now.dropped().saturating_sub(before.dropped());
+        let refused = now.refused().saturating_sub(before.refused());
         let ts = clock::now();
         Stats {
             peer: PEER,
@@ -88,7 +89,8 @@ impl Period {
             packets,
             bytes: now.bytes - before.bytes,
             dropped: Some(dropped),
-            arrived: Some(packets + dropped),
+            arrived: Some(packets + dropped + refused),
+            packets_shed: refused,
             lag: (packets > 0).then(|| ts.since(now.last)),
             transactions: now.http.exchanges - before.http.exchanges,
             flows: now.flow.flows,
@@ -133,9 +135,10 @@ impl Period {
                 "{lost} packets were dropped by the kernel in the last {seconds:.0} s: more workers or a larger ring help"
             ));
         }
-        let passed = now.flow.shed.total() - self.before.flow.shed.total();
+        let refused = now.refused().saturating_sub(self.before.refused());
+        let passed = now.flow.shed.total() - self.before.flow.shed.total() + refused;
         if passed > 0 {
-            say(&format!("{passed} segments were passed over in the last {seconds:.0} s for lack of time"));
+            say(&format!("{passed} packets were passed over in the last {seconds:.0} s for lack of time"));
         }
         let lines = lines_dropped - self.lines_dropped;
         if lines > 0 {

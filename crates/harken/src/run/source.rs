@@ -117,6 +117,20 @@ impl Sources {
         }
     }
 
+    /// Has `share` 256ths of all flows refused where packets come from. `false`: some source cannot.
+    pub fn shed(&mut self, share: u8) -> bool {
+        match self {
+            Self::Live(sources) => {
+                let mut all = true;
+                for live in sources {
+                    all &= live.shed(share).unwrap_or(false);
+                }
+                all
+            }
+            Self::Capture(_) => false,
+        }
+    }
+
     /// Whether packets come as they happen, so that the wall clock is their clock.
     pub const fn are_live(&self) -> bool {
         matches!(self, Self::Live(_))

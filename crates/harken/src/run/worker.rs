@@ -89,6 +89,11 @@ impl Snapshot {
         self.sources.iter().map(|(_, stats)| stats.dropped).sum()
     }
 
+    /// Packets that the kernel refused under load because it was asked to.
+    pub fn refused(&self) -> u64 {
+        self.sources.iter().map(|(_, stats)| stats.refused).sum()
+    }
+
     /// Bytes of streams that are missing.
     pub fn gap_bytes(&self) -> u64 {
         self.flow.gap_bytes.iter().sum()
@@ -190,7 +195,11 @@ impl Worker {
         let now = Instant::now();
         let backlog = self.sources.backlog();
         if let Some(level) = self.overload.update(backlog, now) {
-            self.intake.shard.shed(level.bodies(), level.flows());
+            let mut flows = level.flows();
+            if self.sources.shed(flows.share) {
+                flows.share = 0;
+            }
+            self.intake.shard.shed(level.bodies(), flows);
         }
         if now.saturating_duration_since(self.published) < PERIOD {
             return;
