@@ -73,6 +73,32 @@ fn datagrams_decode_like_the_frames_they_were() {
 }
 
 #[test]
+fn a_share_of_connections_is_refused_in_the_kernel_and_counted() {
+    in_namespace(|| {
+        let sent = datagrams("vxlan-api");
+        let all = flows(sent.iter().map(Vec::as_slice), LinkType::Ethernet);
+        let mut live = Live::open_udp(&config(&["127.0.0.1:4789"], 1)).unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut refused = 0;
+        for share in [128, 240, 0] {
+            assert!(live[0].shed(share).unwrap(), "UDP sockets can");
+            for frame in &sent {
+                socket.send_to(&frame[PAYLOAD..], "127.0.0.1:4789").unwrap();
+            }
+            let got = receive(&mut live, sent.len());
+            let whole = flows(got.iter().flatten().map(|packet| packet.data.as_slice()), LinkType::Ethernet);
+            assert!(whole.iter().all(|(key, pieces)| all[key] == *pieces), "whole connections");
+            let expected = if share == 0 { all.len()..=all.len() } else { 0..=all.len() - 1 };
+            assert!(expected.contains(&whole.len()), "{share}: {} of {}", whole.len(), all.len());
+            refused += (sent.len() - got[0].len()) as u64;
+            let stats = live[0].stats();
+            assert_eq!((stats.dropped, stats.refused), (0, refused), "{share}");
+        }
+        assert!(refused > 0);
+    });
+}
+
+#[test]
 fn several_ports_are_read_by_each_worker() {
     in_namespace(|| {
         let mut live = Live::open_udp(&UdpConfig { workers: 2, ..UdpConfig::default() }).unwrap();

@@ -85,6 +85,12 @@ impl<O: Output> Shard<O> {
         self.table.shed(flows);
     }
 
+    /// Where segments come from, from here on, by a number of the caller's: flows that begin keep it
+    /// ([`harken_flow::Flow::source`]).
+    pub const fn set_source(&mut self, source: u16) {
+        self.table.set_source(source);
+    }
+
     /// Time passes without a segment for this shard.
     pub fn advance(&mut self, ts: Timestamp) {
         self.table.advance(ts, &mut self.core);

@@ -191,6 +191,8 @@ pub(super) enum Alu {
 #[derive(Clone, Copy)]
 pub(super) enum Test {
     Equal = 0x15,
+    /// As numbers without a sign.
+    AtLeast = 0x35,
     /// Any of these bits is set.
     Bits = 0x45,
 }

@@ -1,11 +1,12 @@
-//! Which worker gets a packet: the kernel hashes the addresses of the *inner* packet.
+//! Which worker gets a packet, and which flows are refused under load: the kernel hashes the addresses of the
+//! *inner* packet.
 //!
 //! The sum of their hashes is the same for both directions of a connection, and for all fragments of an inner
 //! packet, whatever outer ports the mirror has chosen. One tunnel is looked into; a packet in no tunnel, or
 //! behind headers that are not passed here, goes by its outermost addresses.
 //!
 //! A load beyond the packet's end makes the kernel end a program with 0: such a packet goes to the first
-//! worker.
+//! worker; under load it is refused.
 use super::{
     bpf::{Alu, Assembler, Label, PACKET_TYPE, PROTOCOL, Program, Size, Test},
     filter::skip_tags,
@@ -22,8 +23,29 @@ const FLAGS: u32 = 2;
 const PLACE: u32 = 3;
 /// Scratch word: a hash on the way.
 const PART: u32 = 4;
-/// Scratch word: the hash of the first address.
+/// Scratch word: the hash of the first address, then of both.
 const SUM: u32 = 5;
+/// Length of a UDP header.
+const UDP_HEADER: u32 = 8;
+
+/// What a program answers.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// The number of one of so many workers.
+    Worker(u16),
+    /// Whether the packet is taken: so many 256ths of all flows are not.
+    Taken { refused: u8 },
+}
+
+impl Answer {
+    /// For a packet whose addresses cannot be told.
+    const fn without_addresses(self) -> u32 {
+        match self {
+            Self::Worker(_) => 0,
+            Self::Taken { .. } => u32::MAX,
+        }
+    }
+}
 
 /// Places that are jumped to.
 struct Places {
@@ -108,24 +130,38 @@ pub(crate) fn of_packets(config: &Config, link_header: u32, workers: u16) -> Pro
     asm.advance(8);
     asm.place(at.gre);
     pass_gre(asm, &at);
-    end(asm, &at, true, workers);
+    end(asm, &at, true, Answer::Worker(workers));
     std::mem::take(asm).finish()
 }
 
 /// The program for `SO_ATTACH_REUSEPORT_CBPF` of sockets on `port`. The kernel runs it on the payload of the
 /// datagram: what is behind the UDP header.
 pub(crate) fn of_datagrams(config: &Config, port: u16, workers: u16) -> Program {
+    of_payload(config, port, 0, Answer::Worker(workers))
+}
+
+/// The program for `SO_ATTACH_FILTER` of a socket on `port` that refuses `share` 256ths of all flows, always
+/// the same ones, and of a larger share those and more. The kernel runs it on the UDP header and what follows.
+///
+/// A hash of the addresses alone would do with few hosts all or nothing, so that of a TCP segment the ports
+/// count, too. A fragment has none to go by; it may be taken where the rest of its flow is refused.
+pub(crate) fn refusing(config: &Config, port: u16, share: u8) -> Program {
+    of_payload(config, port, UDP_HEADER, Answer::Taken { refused: share })
+}
+
+/// A program that finds what is behind a UDP header at `payload`.
+fn of_payload(config: &Config, port: u16, payload: u32, answer: Answer) -> Program {
     let mut asm = Assembler::default();
     let asm = &mut asm;
     let at = places(asm);
-    asm.constant(0);
+    asm.constant(payload);
     asm.x_is_a();
     match Tunnel::of_port(config, port) {
         Some(tunnel) => tunnel.pass(asm, &at),
         None if config.gre_udp_ports.contains(&port) => pass_gre(asm, &at),
         None => asm.jump(at.nothing),
     }
-    end(asm, &at, false, workers);
+    end(asm, &at, false, answer);
     std::mem::take(asm).finish()
 }
 
@@ -241,9 +277,9 @@ fn skip_v4_header(asm: &mut Assembler) {
     asm.advance_by_a();
 }
 
-/// The end of each program: from an Ethernet or IP header to the worker's number. Unless the outer addresses
-/// are seen, what would go by them goes to the first worker.
-fn end(asm: &mut Assembler, at: &Places, outer_seen: bool, workers: u16) {
+/// The end of each program: from an Ethernet or IP header to the answer. Unless the outer addresses are seen,
+/// what would go by them is answered as what has none.
+fn end(asm: &mut Assembler, at: &Places, outer_seen: bool, answer: Answer) {
     asm.place(at.ethernet);
     asm.load(Size::Half, 12);
     asm.store(KIND);
@@ -268,19 +304,71 @@ fn end(asm: &mut Assembler, at: &Places, outer_seen: bool, workers: u16) {
     if !outer_seen {
         asm.place(at.outer);
     }
-    asm.give(0);
+    asm.give(answer.without_addresses());
 
-    let mix = asm.label();
+    let [mix, v4_ports, v6_ports, ports] = [(); 4].map(|()| asm.label());
+    let by_ports = matches!(answer, Answer::Taken { .. });
     asm.place(at.v4);
     hash_pair(asm, [12, 16], 1);
-    asm.jump(mix);
+    asm.jump(if by_ports { v4_ports } else { mix });
     asm.place(at.v6);
     hash_pair(asm, [8, 24], 4);
+    if by_ports {
+        asm.jump(v6_ports);
+        asm.place(v4_ports);
+        asm.store(SUM);
+        asm.recall_x(PLACE);
+        let addresses_only = asm.label();
+        asm.load(Size::Half, 6);
+        asm.when(Test::Bits, 0x3fff, addresses_only);
+        asm.load(Size::Byte, 9);
+        asm.unless(Test::Equal, 6, addresses_only);
+        skip_v4_header(asm);
+        asm.jump(ports);
+        asm.place(v6_ports);
+        asm.store(SUM);
+        asm.recall_x(PLACE);
+        asm.load(Size::Byte, 6);
+        asm.unless(Test::Equal, 6, addresses_only);
+        asm.advance(40);
+        asm.place(ports);
+        add_ports(asm);
+        asm.jump(mix);
+        asm.place(addresses_only);
+        asm.recall(SUM);
+    }
     asm.place(mix);
     asm.alu(Alu::Multiply, 0x85eb_ca6b);
     fold(asm, 13);
-    asm.alu(Alu::Remainder, u32::from(workers.max(1)));
-    asm.give_a();
+    match answer {
+        Answer::Worker(workers) => {
+            asm.alu(Alu::Remainder, u32::from(workers.max(1)));
+            asm.give_a();
+        }
+        Answer::Taken { refused } => {
+            // The fold has mixed the lower bits.
+            asm.alu(Alu::And, 0xff);
+            let taken = asm.label();
+            asm.when(Test::AtLeast, u32::from(refused), taken);
+            asm.give(0);
+            asm.place(taken);
+            asm.give(u32::MAX);
+        }
+    }
+}
+
+/// `A` = `SUM` + the hash of each port of the TCP header at `X`: the same for both orders.
+fn add_ports(asm: &mut Assembler) {
+    asm.store_x(PLACE);
+    for port in [0, 2] {
+        asm.recall_x(PLACE);
+        asm.load(Size::Half, port);
+        asm.alu(Alu::Multiply, 0x9e37_79b1);
+        fold(asm, 16);
+        asm.recall_x(SUM);
+        asm.alu_x(Alu::Add);
+        asm.store(SUM);
+    }
 }
 
 /// `A` = hash of the address at the one offset from `X` plus that of the other: the same for both orders.

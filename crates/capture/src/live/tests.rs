@@ -48,6 +48,7 @@ fn run(program: &Program, seen: &Seen<'_>) -> u32 {
             0x87 => a = x,
             0x05 => pc += k as usize,
             0x15 => pc += usize::from(if a == k { if_true } else { if_false }),
+            0x35 => pc += usize::from(if a >= k { if_true } else { if_false }),
             0x45 => pc += usize::from(if a & k != 0 { if_true } else { if_false }),
             0x04 | 0x0c => a = a.wrapping_add(operand),
             0x24 => a = a.wrapping_mul(operand),
@@ -251,6 +252,48 @@ fn few_hosts_are_spread() {
         }
         assert!(counts.iter().all(|n| (6..=28).contains(n)), "{clients} x {servers}: {counts:?}");
     }
+}
+
+/// A datagram from its UDP header on: VXLAN, Ethernet and a TCP segment between the two ends.
+fn vxlan(from: ([u8; 4], u16), to: ([u8; 4], u16)) -> Vec<u8> {
+    let mut datagram = vec![0x12, 0xb5, 0x12, 0xb5, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 7, 0];
+    datagram.extend([0; 12]);
+    datagram.extend([8, 0, 0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0]);
+    datagram.extend([from.0, to.0].concat());
+    datagram.extend([from.1.to_be_bytes(), to.1.to_be_bytes()].concat());
+    datagram.resize(datagram.len() + 16, 0);
+    datagram
+}
+
+#[test]
+fn a_share_of_flows_is_refused_whole_and_a_larger_one_refuses_more() {
+    let refused = |share: u8, datagram: &[u8]| {
+        let program = steer::refusing(&Config::default(), 4789, share);
+        run(&program, &Seen { data: datagram, ether_type: 0, packet_type: 0 }) == 0
+    };
+    // One client and one server: only the ports tell the flows apart.
+    for share in [8, 64, 128, 240] {
+        let mut count = 0;
+        for port in 32768..33768 {
+            let (client, server) = (([10, 0, 0, 1], port), ([10, 0, 0, 2], 443));
+            let gone = refused(share, &vxlan(client, server));
+            assert_eq!(gone, refused(share, &vxlan(server, client)), "both directions");
+            assert!(gone || !refused(share / 2, &vxlan(client, server)), "a smaller share refuses no more");
+            count += u32::from(gone);
+        }
+        let expected = u32::from(share) * 1000 / 256;
+        assert!(count.abs_diff(expected) < 60, "{share}: {count} of 1000, not about {expected}");
+    }
+    // What cannot be told from others is taken.
+    let mut arp = vxlan(([10, 0, 0, 1], 1), ([10, 0, 0, 2], 2));
+    arp[28..30].copy_from_slice(&[8, 6]);
+    assert!(!refused(255, &arp));
+    // The fragments of one packet meet the same answer.
+    let mut first = vxlan(([10, 0, 0, 1], 1), ([10, 0, 0, 2], 2));
+    first[36] = 0x20;
+    let mut second = vxlan(([10, 0, 0, 1], 999), ([10, 0, 0, 2], 9));
+    second[36..38].copy_from_slice(&[0, 100]);
+    assert_eq!(refused(128, &first), refused(128, &second));
 }
 
 #[test]

@@ -61,6 +61,9 @@ pub(crate) struct Udp {
     notes: Vec<String>,
     received: u64,
     truncated: u64,
+    tunnels: harken_wire::Config,
+    /// 256ths of all flows that the kernel refuses now.
+    share: u8,
 }
 
 struct Socket {
@@ -70,6 +73,8 @@ struct Socket {
     told: u32,
     /// Drops since the start.
     dropped: u64,
+    /// Those while a share of flows was refused.
+    refused: u64,
 }
 
 impl Socket {
@@ -78,6 +83,15 @@ impl Socket {
         let told = sys::option(&self.fd, libc::SOL_SOCKET, SO_MEMINFO, [0_u32; 9]).ok()?;
         let [used, limit, .., drops] = told;
         Some((used, limit, drops))
+    }
+
+    /// Asks for the drops since it was last asked. The kernel counts a datagram that a filter refuses like one
+    /// that found no room.
+    fn count(&mut self, refusing: bool) {
+        let Some((_, _, drops)) = self.memory() else { return };
+        let new = u64::from(drops.wrapping_sub(self.told));
+        self.told = drops;
+        *(if refusing { &mut self.refused } else { &mut self.dropped }) += new;
     }
 }
 
@@ -100,7 +114,7 @@ pub(crate) fn open(config: &UdpConfig) -> Result<Vec<Udp>, LiveError> {
         for source in &mut sources {
             let (fd, note) = bound(config, local).map_err(|e| refused(local, e))?;
             local = sys::local_address(&fd).map_err(|e| refused(local, e))?.unwrap_or(local);
-            source.sockets.push(Socket { fd, local, told: 0, dropped: 0 });
+            source.sockets.push(Socket { fd, local, told: 0, dropped: 0, refused: 0 });
             if let Some(note) = note.filter(|note| !source.notes.contains(note)) {
                 source.notes.push(note);
             }
@@ -227,6 +241,8 @@ impl Udp {
             notes: Vec::new(),
             received: 0,
             truncated: 0,
+            tunnels: config.tunnels.clone(),
+            share: 0,
         }
     }
 
@@ -282,14 +298,33 @@ impl Udp {
     }
 
     pub(crate) fn stats(&mut self) -> LiveStats {
+        let (mut dropped, mut refused) = (0, 0);
         for socket in &mut self.sockets {
-            if let Some((_, _, drops)) = socket.memory() {
-                socket.dropped += u64::from(drops.wrapping_sub(socket.told));
-                socket.told = drops;
+            socket.count(self.share > 0);
+            dropped += socket.dropped;
+            refused += socket.refused;
+        }
+        let Self { received, truncated, .. } = *self;
+        LiveStats { received, dropped, refused, truncated, ..LiveStats::default() }
+    }
+
+    /// Has the kernel refuse a share of all flows. To read a datagram costs several times what is done with
+    /// it, so that what is read only to be passed over would win nothing.
+    pub(crate) fn shed(&mut self, share: u8) -> io::Result<()> {
+        if share == self.share {
+            return Ok(());
+        }
+        for socket in &mut self.sockets {
+            socket.count(self.share > 0);
+            if share > 0 {
+                let program = steer::refusing(&self.tunnels, socket.local.port(), share);
+                sys::set_program(&socket.fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program.raw())?;
+            } else {
+                sys::detach_filter(&socket.fd)?;
             }
         }
-        let dropped = self.sockets.iter().map(|socket| socket.dropped).sum();
-        LiveStats { received: self.received, dropped, truncated: self.truncated, ..LiveStats::default() }
+        self.share = share;
+        Ok(())
     }
 
     pub(crate) fn backlog(&self) -> u8 {

@@ -20,6 +20,7 @@ pub mod stats {
         TCP_CONNS "tcp_conns" Count,
         REASSEM_TCP_SIZE "reassem_tcp_size" Count,
         GAP_BYTES "gap_bytes" Count,
+        PKTS_SHED "pkts_shed" Count,
         SEGMENTS_SHED "segments_shed" Count,
         BODIES_SHED "bodies_shed" Count,
         LOG_LINES_DROPPED "log_lines_dropped" Count,
@@ -53,7 +54,7 @@ pub struct Stats<'a> {
     pub bytes: u64,
     /// Packets that the kernel dropped because they were not read in time; `None` where it does not say.
     pub dropped: Option<u64>,
-    /// Packets that arrived: those read and those dropped.
+    /// Packets that arrived: those read, those dropped and those refused.
     pub arrived: Option<u64>,
     /// Nanoseconds that the last packet lies behind the clock.
     pub lag: Option<u64>,
@@ -67,6 +68,8 @@ pub struct Stats<'a> {
     pub held: u64,
     /// Bytes of streams that are missing.
     pub gap_bytes: u64,
+    /// Packets that the kernel refused for lack of time.
+    pub packets_shed: u64,
     /// Segments passed over for lack of time.
     pub segments_shed: u64,
     /// Bodies neither decoded nor kept for lack of time.
@@ -98,6 +101,7 @@ impl Stats<'_> {
         row.count(&stats::TCP_CONNS, Some(self.opened));
         row.count(&stats::REASSEM_TCP_SIZE, Some(self.held));
         row.count(&stats::GAP_BYTES, Some(self.gap_bytes));
+        row.count(&stats::PKTS_SHED, Some(self.packets_shed));
         row.count(&stats::SEGMENTS_SHED, Some(self.segments_shed));
         row.count(&stats::BODIES_SHED, Some(self.bodies_shed));
         row.count(&stats::LOG_LINES_DROPPED, Some(self.log_lines_dropped));

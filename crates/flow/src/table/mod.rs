@@ -117,6 +117,8 @@ pub struct FlowTable<S> {
     next_due: Timestamp,
     opened: u64,
     shedding: Shedding,
+    /// Where segments come from now.
+    source: u16,
 }
 
 impl<S> FlowTable<S> {
@@ -135,6 +137,7 @@ impl<S> FlowTable<S> {
             next_due: Timestamp(u64::MAX),
             opened: 0,
             shedding: Shedding::NONE,
+            source: 0,
         }
     }
 
@@ -166,6 +169,12 @@ impl<S> FlowTable<S> {
                 && slot.flow.key == place.key
                 && slot.flow.key.fits(&place.key, place.side)
         })
+    }
+
+    /// Sets where segments come from, from here on, by a number of the caller's: flows that are opened keep it
+    /// ([`crate::Flow::source`]).
+    pub const fn set_source(&mut self, source: u16) {
+        self.source = source;
     }
 
     /// Takes one segment, captured at `ts`, whose flow may have been looked up before. Segments that were taken
@@ -340,6 +349,7 @@ impl<S> FlowTable<S> {
             self.evict(handler);
         }
         let mut flow = Flow::new(key, side, ts, self.opened);
+        flow.source = self.source;
         self.opened += 1;
         if seg.flags.syn() {
             flow.facts.set(Facts::ORIG_KNOWN);

@@ -168,8 +168,8 @@ pub fn pin(cpu: usize) {
 pub fn source_lines(total: &Snapshot) -> Vec<String> {
     let line = |(name, stats): &(String, harken_capture::live::LiveStats)| {
         format!(
-            "{name}: {} packets received, {} dropped by the kernel, {} cut short",
-            stats.received, stats.dropped, stats.truncated
+            "{name}: {} packets received, {} dropped by the kernel, {} refused under load, {} cut short",
+            stats.received, stats.dropped, stats.refused, stats.truncated
         )
     };
     total.sources.iter().map(line).collect()

@@ -2,6 +2,7 @@
 use super::worker::{Shared, Snapshot};
 use super::{say, total};
 use crate::logs::{LogHandle, LogWriter, clock};
+use crate::origins::Seen;
 use harken_event::Form;
 use harken_event::zeek::sensor::{CaptureLoss, Stats};
 use std::sync::Arc;
@@ -16,8 +17,8 @@ pub struct Period {
     form: Form,
     stats: LogHandle,
     loss: LogHandle,
-    /// Name of the only source; several cannot be told apart in what is missing.
-    source: Option<String>,
+    /// Names of the sources, in the order of their numbers.
+    sources: Vec<String>,
     began: Instant,
     before: Snapshot,
     lines_dropped: u64,
@@ -28,16 +29,12 @@ pub struct Period {
 impl Period {
     /// Begins the first period.
     pub fn new(every: Duration, form: Form, logs: &LogWriter, names: &[String]) -> Self {
-        let source = match names {
-            [one] => Some(one.clone()),
-            _ => None,
-        };
         Self {
             every,
             form,
             stats: logs.handle(super::open::STATS),
             loss: logs.handle(super::open::LOSS),
-            source,
+            sources: names.to_vec(),
             began: Instant::now(),
             before: Snapshot::default(),
             lines_dropped: 0,
@@ -81,6 +78,7 @@ impl Period {
         let before = &self.before;
         let packets = now.packets - before.packets;
         let dropped = now.dropped().saturating_sub(before.dropped());
+        let refused = now.refused().saturating_sub(before.refused());
         let ts = clock::now();
         Stats {
             peer: PEER,
@@ -88,7 +86,8 @@ impl Period {
             packets,
             bytes: now.bytes - before.bytes,
             dropped: Some(dropped),
-            arrived: Some(packets + dropped),
+            arrived: Some(packets + dropped + refused),
+            packets_shed: refused,
             lag: (packets > 0).then(|| ts.since(now.last)),
             transactions: now.http.exchanges - before.http.exchanges,
             flows: now.flow.flows,
@@ -102,23 +101,34 @@ impl Period {
         .write(ts, self.form, out);
     }
 
-    /// The loss of all together, then that of each virtual network which had traffic.
+    /// The loss of all together, of each source where there are several, and of each virtual network of a
+    /// source. What had no traffic has no line.
     fn loss_lines(&self, now: &Snapshot, period: Duration, out: &mut Vec<u8>) -> u64 {
-        let before = &self.before;
         let ts = clock::now();
         let period = period.as_nanos() as u64;
-        let source = self.source.as_deref();
-        let missing = now.gap_bytes() - before.gap_bytes();
-        let seen = now.flow.payload_bytes - before.flow.payload_bytes;
-        let all = CaptureLoss { period, peer: PEER, source, vni: None, gaps: missing, acks: seen + missing };
+        let missing = now.gap_bytes() - self.before.gap_bytes();
+        let acks = now.flow.payload_bytes - self.before.flow.payload_bytes + missing;
+        let source = match self.sources.as_slice() {
+            [one] => Some(one.as_str()),
+            _ => None,
+        };
+        let all = CaptureLoss { period, peer: PEER, source, vni: None, gaps: missing, acks };
         all.write(ts, self.form, out);
         let mut lines = 1;
-        for (vni, _) in now.vnis.sorted().into_iter().filter(|(vni, _)| vni.is_some()) {
-            let since = now.vnis.since(&before.vnis, vni);
+        let mut line = |source, vni, since: Seen| {
             if since.segments > 0 || since.gaps > 0 {
                 let acks = since.payload + since.gaps;
-                CaptureLoss { vni, gaps: since.gaps, acks, ..all.clone() }.write(ts, self.form, out);
+                CaptureLoss { source, vni, gaps: since.gaps, acks, ..all }.write(ts, self.form, out);
                 lines += 1;
+            }
+        };
+        let new = now.origins.since(&self.before.origins);
+        for (number, name) in (0..).zip(&self.sources) {
+            if self.sources.len() > 1 {
+                line(Some(name), None, new.of_source(number));
+            }
+            for (vni, seen) in new.sorted(number) {
+                line(Some(name), Some(vni), seen);
             }
         }
         lines
@@ -133,9 +143,10 @@ impl Period {
                 "{lost} packets were dropped by the kernel in the last {seconds:.0} s: more workers or a larger ring help"
             ));
         }
-        let passed = now.flow.shed.total() - self.before.flow.shed.total();
+        let refused = now.refused().saturating_sub(self.before.refused());
+        let passed = now.flow.shed.total() - self.before.flow.shed.total() + refused;
         if passed > 0 {
-            say(&format!("{passed} segments were passed over in the last {seconds:.0} s for lack of time"));
+            say(&format!("{passed} packets were passed over in the last {seconds:.0} s for lack of time"));
         }
         let lines = lines_dropped - self.lines_dropped;
         if lines > 0 {

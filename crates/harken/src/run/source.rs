@@ -63,7 +63,7 @@ impl Capture {
                 if let (Some(pace), Some(packet)) = (&mut self.pace, lent.iter().next()) {
                     pace.wait(packet.ts);
                 }
-                intake.take(lent.iter());
+                intake.take(0, lent.iter());
                 Polled::Packets
             }
             Err(damage) => Polled::Failed(damage.to_string()),
@@ -117,6 +117,20 @@ impl Sources {
         }
     }
 
+    /// Has `share` 256ths of all flows refused where packets come from. `false`: some source cannot.
+    pub fn shed(&mut self, share: u8) -> bool {
+        match self {
+            Self::Live(sources) => {
+                let mut all = true;
+                for live in sources {
+                    all &= live.shed(share).unwrap_or(false);
+                }
+                all
+            }
+            Self::Capture(_) => false,
+        }
+    }
+
     /// Whether packets come as they happen, so that the wall clock is their clock.
     pub const fn are_live(&self) -> bool {
         matches!(self, Self::Live(_))
@@ -128,10 +142,10 @@ impl Sources {
 fn live(sources: &mut [Live], max: usize, wait: Duration, intake: &mut Intake) -> io::Result<Polled> {
     let alone = sources.len() == 1;
     let mut result = Polled::Nothing;
-    for source in &mut *sources {
+    for (number, source) in (0..).zip(&mut *sources) {
         let lent = source.next_batch(max, if alone { wait } else { Duration::ZERO })?;
         if !lent.is_empty() {
-            intake.take(lent.iter());
+            intake.take(number, lent.iter());
             result = Polled::Packets;
         }
     }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Totals that make sense as rates.
-const RATES: [&str; 9] = [
+const RATES: [&str; 10] = [
     "packets",
     "bytes",
     "kernel_dropped",
@@ -18,6 +18,7 @@ const RATES: [&str; 9] = [
     "flows_opened",
     "transactions",
     "gap_bytes",
+    "packets_shed",
     "segments_shed",
     "bodies_shed",
 ];
@@ -145,6 +146,24 @@ fn page(now: &Value, rates: &Map<String, Value>, vnis: &[Value], endpoints: &[Va
     row("dropped", if lost > 0 { p.warn(&text) } else { text });
     let undone = totals.get("undone").and_then(Value::as_str).unwrap_or_default();
     row("left undone", if undone == "nothing" { undone.to_owned() } else { p.warn(undone) });
+    let (packets, segments) = (figure(&totals, "packets_shed"), figure(&totals, "segments_shed"));
+    if packets + segments > 0 {
+        let passed = whole(rate("packets_shed") + rate("segments_shed"));
+        row("passed over", format!("{passed} packets/s, {} in all", grouped(packets + segments)));
+    }
+    let udp = now.get("system_udp").cloned().unwrap_or_default();
+    let (unheard, full, bad) =
+        (figure(&udp, "no_port"), figure(&udp, "buffer_full"), figure(&udp, "bad_checksum"));
+    if unheard + full + bad > 0 {
+        let parts = [
+            (unheard, "to ports without a listener"),
+            (full, "found a full buffer"),
+            (bad, "with a bad checksum"),
+        ];
+        let said: Vec<_> =
+            parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", grouped(*n))).collect();
+        row("system's UDP", format!("{}, since it was started", said.join(", ")));
+    }
     for (number, worker) in now.get("workers").and_then(Value::as_array).into_iter().flatten().enumerate() {
         row(
             &format!("worker {number}"),
