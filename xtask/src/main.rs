@@ -38,6 +38,8 @@ enum Task {
     Live(live::check::LiveArgs),
     /// The highest rate without loss, and what is delivered beyond it, beside Suricata (needs root)
     Knee(live::knee::KneeArgs),
+    /// Half the highest rate for an hour: does anything grow, do the books balance? (needs root)
+    Soak(live::soak::SoakArgs),
     /// Run a command and print what it cost
     #[command(hide = true)]
     Measure {
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Task::Loss(args) => loss::run(&args),
         Task::Live(args) => live::check::run(&args),
         Task::Knee(args) => live::knee::run(&args),
+        Task::Soak(args) => live::soak::run(&args),
         Task::Measure { command } => bench::measure::helper(&command),
     };
     match done {

@@ -138,8 +138,8 @@ pub(crate) fn run(args: &KneeArgs) -> Result<()> {
 
 /// Those that are wanted and can be run; says why one cannot.
 fn contenders(args: &KneeArgs, harken: &std::path::Path) -> Result<Vec<&'static Contender>> {
-    for name in args.curve.iter().filter(|name| CONTENDERS.iter().all(|known| known.name != name.as_str())) {
-        let names: Vec<&str> = CONTENDERS.iter().map(|contender| contender.name).collect();
+    let names: Vec<&str> = CONTENDERS.iter().map(|contender| contender.name).collect();
+    if let Some(name) = args.curve.iter().find(|name| !names.contains(&name.as_str())) {
         bail!("--curve {name}: no such sensor; they are: {}", names.join(", "));
     }
     let xdp = super::has_af_xdp(harken)?;

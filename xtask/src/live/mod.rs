@@ -13,8 +13,10 @@ mod net;
 mod nginx;
 mod process;
 mod quota;
+mod samples;
 mod search;
 mod sensor;
+pub(crate) mod soak;
 mod suricata;
 mod svg;
 

@@ -93,6 +93,15 @@ impl Process {
         Ok(())
     }
 
+    /// Whether it goes on; fails when it has failed.
+    pub(super) fn runs(&mut self) -> Result<bool> {
+        match self.child.try_wait()? {
+            None => Ok(true),
+            Some(status) if status.success() => Ok(false),
+            Some(status) => bail!("{} failed: {status}\n{}", self.name, self.said()?.trim_end()),
+        }
+    }
+
     /// Waits for its end.
     pub(super) fn wait(&mut self, limit: Duration) -> Result<Ended> {
         let began = Instant::now();
