@@ -180,6 +180,27 @@ fn mirrored_traffic_over_udp() {
 }
 
 #[test]
+fn a_load_balancer_finds_the_sensor_healthy() {
+    use std::io::Write as _;
+    let (udp, health) = (free_port(), free_port());
+    let health = format!("127.0.0.1:{health}");
+    let sensor =
+        Sensor::start("live-health", &["--udp", &format!("127.0.0.1:{udp}"), "--health", health.as_str()]);
+    for _ in 0..2 {
+        let mut stream = std::net::TcpStream::connect(&health).unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: target\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    // A check that only connects.
+    drop(std::net::TcpStream::connect(&health).unwrap());
+    let (output, took, _) = sensor.end();
+    assert!(output.status.success() && took < Duration::from_secs(5), "{took:?} {output:?}");
+    assert!(std::net::TcpStream::connect(&health).is_err(), "nobody is healthy any more");
+}
+
+#[test]
 fn a_reload_begins_new_logs_and_loses_nothing() {
     let port = free_port();
     let (listen, vxlan) = (format!("127.0.0.1:{port}"), port.to_string());
