@@ -1,4 +1,5 @@
 //! What is written and said once a period: `stats.log`, `capture_loss.log`, and a line when something is lost.
+use super::silence::Silence;
 use super::worker::{Shared, Snapshot};
 use super::{say, total};
 use crate::logs::{LogHandle, LogWriter, clock};
@@ -24,11 +25,13 @@ pub struct Period {
     lines_dropped: u64,
     /// What is left undone was told.
     told: bool,
+    silence: Option<Silence>,
+    looked: Instant,
 }
 
 impl Period {
     /// Begins the first period.
-    pub fn new(every: Duration, form: Form, logs: &LogWriter, names: &[String]) -> Self {
+    pub fn new(every: Duration, form: Form, logs: &LogWriter, names: &[String], live: bool) -> Self {
         Self {
             every,
             form,
@@ -39,6 +42,8 @@ impl Period {
             before: Snapshot::default(),
             lines_dropped: 0,
             told: false,
+            silence: live.then(|| Silence::new(names)),
+            looked: Instant::now(),
         }
     }
 
@@ -51,6 +56,14 @@ impl Period {
                 true => format!("more arrives than there is time for; left undone: {}", undone.name()),
                 false => "the load has fallen; nothing is left undone any more".to_owned(),
             });
+        }
+        if let Some(silence) = &mut self.silence
+            && self.looked.elapsed() >= Duration::from_secs(1)
+        {
+            self.looked = Instant::now();
+            if let Some(line) = silence.look(&total(shared)) {
+                say(&line);
+            }
         }
         if !self.every.is_zero() && self.began.elapsed() >= self.every {
             self.last(shared, logs);
