@@ -65,10 +65,14 @@ pub(super) fn trace(
     let mut curve = Curve { sensor, packets, transactions, steps: Vec::new(), generator_ended: false };
     for multiple in MULTIPLES {
         let asked = packets * multiple;
-        let point = measure(asked as u64)?;
-        let reached = point.rate() / asked.max(1.0);
+        let reaches = |point: &Point| point.rate() / asked.max(1.0) >= REACHED;
+        let mut point = measure(asked as u64)?;
+        if !reaches(&point) {
+            // Something else may have had the processor: only twice is a limit.
+            point = measure(asked as u64)?;
+        }
         let share = point.delivered() / transactions.max(1e-9);
-        curve.generator_ended = reached < REACHED;
+        curve.generator_ended = !reaches(&point);
         curve.steps.push(Step { multiple: point.rate() / packets.max(1e-9), share, point });
         if curve.generator_ended {
             break;

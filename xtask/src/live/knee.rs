@@ -34,7 +34,8 @@ pub(crate) struct KneeArgs {
     /// Give each sensor so many percent of one processor, so that the generator is fast enough
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     cpu: Option<u32>,
-    /// Seconds for which a rate is kept up; the knee itself, four times that or the whole capture
+    /// Seconds for which a rate is kept up; of the curve twice that, the knee itself four times, or the whole
+    /// capture
     #[arg(long, value_name = "N", default_value_t = 4.0)]
     seconds: f64,
     /// Transactions in the capture (about 5.5 packets each); it is sent once, so that it bounds rate and seconds
@@ -53,6 +54,9 @@ pub(crate) struct KneeArgs {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
+
+/// How long a rate of the curve is kept up, in multiples of the usual time: buffers are to weigh little.
+const CURVE: f64 = 2.0;
 
 /// A sensor's knee.
 #[derive(Serialize)]
@@ -111,7 +115,7 @@ pub(crate) fn run(args: &KneeArgs) -> Result<()> {
             println!("{}: no curve: every rate lost packets", found.sensor);
             continue;
         };
-        curves.push(curve::trace(contender.name, best, |rate| bench.measure(contender, Some(rate), 1.0))?);
+        curves.push(curve::trace(contender.name, best, |rate| bench.measure(contender, Some(rate), CURVE))?);
     }
     if !curves.is_empty() {
         curve::print(&curves);

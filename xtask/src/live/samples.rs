@@ -81,6 +81,17 @@ impl Trend {
     }
 }
 
+/// Whether the least that is held comes back to what it was: what is open for a moment only, as while logs are
+/// rotated, does not count. Compares the last third of the samples with the first.
+pub(super) fn comes_back(samples: &[&Sample], figure: impl Fn(&Sample) -> u64) -> bool {
+    let third = samples.len() / 3;
+    let least = |part: Option<&[&Sample]>| part?.iter().map(|sample| figure(sample)).min();
+    match (least(samples.get(..third)), least(samples.get(samples.len() - third..))) {
+        (Some(first), Some(last)) => last <= first,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +111,17 @@ mod tests {
         assert!(varies.is_flat(100.0) && varies.least == 1000.0 && varies.most == 1300.0);
         assert!(trend(&run((0..100).map(|at| 1000 - at))).is_flat(0.0), "what shrinks does not grow");
         assert!(!trend(&run([1, 1])).is_flat(10.0) && !trend(&[]).is_flat(10.0), "too few to tell");
+    }
+
+    #[test]
+    fn a_leak_is_told_from_a_rotation() {
+        let back = |figures: &[u64]| {
+            let samples = run(figures.iter().copied());
+            comes_back(&samples.iter().collect::<Vec<_>>(), |sample| sample.resident)
+        };
+        assert!(back(&[14, 18, 14, 14, 14, 18, 14, 14, 18]));
+        assert!(!back(&[14, 18, 14, 15, 15, 19, 15, 15, 19]));
+        assert!(!back(&[14, 14]), "too few to tell");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::contender::{Bench, Contender, Kind};
 use super::generator::{COLLECTOR, Captures, mirrored};
 use super::net::{self, Net};
 use super::process::Process;
-use super::samples::{Sample, Trend};
+use super::samples::{Sample, Trend, comes_back};
 use super::search::search;
 use super::sensor::{Closed, Sensor};
 use super::{halt, harken, machine, report};
@@ -245,12 +245,12 @@ fn judge(args: &SoakArgs, samples: &[Sample], sent: u64, closed: &Closed, second
                 "{:.0} to {:.0} open, {:.1} on the average",
                 files.least, files.most, files.mean
             ),
-            good: files.is_flat(1.0),
+            good: comes_back(&later, |sample| sample.files),
         },
         Verdict {
             what: "no thread is left over",
             figures: format!("{:.0} to {:.0}", threads.least, threads.most),
-            good: threads.is_flat(1.0),
+            good: comes_back(&later, |sample| sample.threads),
         },
         Verdict {
             what: "sent = received + dropped",
