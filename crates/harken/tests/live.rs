@@ -167,7 +167,8 @@ fn each_pass_of_a_mirrored_capture_is_a_network_of_its_own() {
     sensor.seen(3 * packets("link-qinq"));
     let (output, _, logs) = sensor.end();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let mut vnis: Vec<u64> = lines(&logs, "capture_loss").iter().filter_map(|line| line["vni"].as_u64()).collect();
+    let mut vnis: Vec<u64> =
+        lines(&logs, "capture_loss").iter().filter_map(|line| line["vni"].as_u64()).collect();
     vnis.sort_unstable();
     assert_eq!(vnis, [0, 16_777_214, 16_777_215], "of a number of 25 bits 24 count: {said}");
     let once = golden("link-qinq");

@@ -86,6 +86,8 @@ const SETTLE: Duration = Duration::from_millis(1000);
 struct Outcome {
     case: &'static str,
     workers: u16,
+    /// Workers that had packets.
+    busy_workers: u64,
     offloads: bool,
     requests_per_second: f64,
     packets: u64,
@@ -95,7 +97,7 @@ struct Outcome {
     tally: Tally,
     /// Seconds between SIGTERM, or the end of the input, and the end.
     end_seconds: f64,
-    /// Every request, no difference, no packet dropped.
+    /// Every request, no difference, no packet dropped, no worker without work.
     passed: bool,
 }
 
@@ -136,6 +138,7 @@ pub(crate) fn run(args: &LiveArgs) -> Result<()> {
     }
     let head = [
         "source",
+        "busy workers",
         "requests/s",
         "requests",
         "packets",
@@ -161,6 +164,7 @@ pub(crate) fn run(args: &LiveArgs) -> Result<()> {
 fn row(outcome: &Outcome) -> Vec<String> {
     let tally = &outcome.tally;
     let counts = [
+        outcome.busy_workers,
         outcome.requests_per_second as u64,
         tally.total,
         outcome.packets,
@@ -195,6 +199,11 @@ fn try_case(case: &Case, harken: &Path, seconds: u64, connections: u32) -> Resul
     halt::pause(Duration::from_millis(700))?;
     let rate = wrk(&net, &dir, seconds, connections)?;
     halt::pause(SETTLE)?;
+    let busy = match case.source {
+        // A capture has one worker, and may be over by now.
+        Source::Stdin | Source::PcapOverIp => 1,
+        _ => fed.sensor.busy_workers(harken)?,
+    };
     let (closed, lost) = match (&mut fed.feeder, case.source) {
         (Some(tcpdump), Source::Stdin | Source::PcapOverIp) => {
             let lost = stop_tcpdump(tcpdump)?;
@@ -217,6 +226,7 @@ fn try_case(case: &Case, harken: &Path, seconds: u64, connections: u32) -> Resul
     Ok(Outcome {
         case: case.name,
         workers: case.workers,
+        busy_workers: busy,
         offloads: case.offloads,
         requests_per_second: rate,
         packets: closed.books.received(),

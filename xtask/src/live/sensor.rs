@@ -3,6 +3,7 @@
 use super::books::Books;
 use super::process::Process;
 use crate::bench::fresh_dir;
+use crate::sh;
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use std::fs::File;
@@ -60,6 +61,18 @@ impl Sensor {
             bail!("harken failed: {}\n{}", ended.status, said.trim_end());
         }
         Ok(Closed { books: Books::read(&said)?, took: ended.took, said })
+    }
+
+    /// How many of its workers have received packets so far, as `harken top` says.
+    pub(super) fn busy_workers(&self, harken: &Path) -> Result<u64> {
+        let mut top = sh::command(harken);
+        top.args(["top", "--once", "--json", "--control"]).arg(self.logs.join("control.sock"));
+        let said: serde_json::Value = serde_json::from_str(&sh::stdout(&mut top)?)?;
+        let workers = said.get("workers").and_then(serde_json::Value::as_array);
+        let workers = workers.with_context(|| format!("harken top tells of no workers: {said}"))?;
+        let busy =
+            |worker: &&serde_json::Value| worker.get("packets").and_then(serde_json::Value::as_u64) > Some(0);
+        Ok(workers.iter().filter(busy).count() as u64)
     }
 
     /// The log that was being written last.
