@@ -165,13 +165,13 @@ impl<O: Output> Handler for Core<O> {
     }
 
     #[inline]
-    fn warm<'s>(&self, states: impl Iterator<Item = &'s State> + Clone) {
-        let conns = states.clone().filter_map(|state| state.conn.as_ref());
-        let infos = states.filter_map(|state| state.info.as_ref());
-        let sum = conns.clone().fold(0, |sum, conn| sum ^ conn.warm());
-        let sum = infos.clone().fold(sum, |sum, info| sum ^ info.warm());
-        let sum = conns.fold(sum, |sum, conn| sum ^ conn.warm_slot());
-        black_box(infos.fold(sum, |sum, info| sum ^ info.warm_text()));
+    fn warm<'s>(&self, states: impl Iterator<Item = (Dir, &'s State)> + Clone) {
+        let conns = states.clone().filter_map(|(_, state)| state.conn.as_ref());
+        let sum = conns.fold(0, |sum, conn| sum ^ conn.warm());
+        // Records are written when the responder speaks.
+        let answers = states.filter(|(dir, _)| *dir == Dir::Resp);
+        let infos = answers.filter_map(|(_, state)| state.info.as_ref());
+        black_box(infos.fold(sum, |sum, info| sum ^ info.warm()));
     }
 
     #[inline]

@@ -133,12 +133,6 @@ impl Conn {
         if let Mode::Http(h1) = &self.mode { h1.warm() } else { 0 }
     }
 
-    /// Reads on behind [`Conn::warm`]: the slot of the oldest transaction that is not over.
-    #[inline]
-    pub fn warm_slot(&self) -> u64 {
-        if let Mode::Http(h1) = &self.mode { h1.warm_slot() } else { 0 }
-    }
-
     /// What the connection speaks now, when that is not HTTP/1.
     pub const fn opaque(&self) -> Option<&Protocol> {
         match &self.mode {

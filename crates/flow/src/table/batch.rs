@@ -61,6 +61,9 @@ impl<S> FlowTable<S> {
             !seg.payload.is_empty() || seg.flags.fin() || seg.flags.rst()
         };
         let speakers = places.iter().zip(segments).filter(|(_, segment)| speaks(segment));
-        handler.warm(speakers.filter_map(|(place, _)| slot(place)?.state.as_ref()));
+        handler.warm(speakers.filter_map(|(place, _)| {
+            let Slot { flow, state, .. } = slot(place)?;
+            Some((flow.dir(place.side), state.as_ref()?))
+        }));
     }
 }
