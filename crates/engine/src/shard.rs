@@ -6,7 +6,6 @@ use harken_flow::{Chunk, CloseReason, Dir, Flow, FlowTable, Gap, Handler, Sheddi
 use harken_http::probe::{self, Look};
 use harken_http::{Analyzer, Conn};
 use harken_wire::{Encap, Segment, Timestamp};
-use std::hint::black_box;
 use std::sync::Arc;
 
 /// Settings of a [`Shard`].
@@ -165,13 +164,16 @@ impl<O: Output> Handler for Core<O> {
     }
 
     #[inline]
-    fn warm<'s>(&self, states: impl Iterator<Item = (Dir, &'s State)> + Clone) {
-        let conns = states.clone().filter_map(|(_, state)| state.conn.as_ref());
-        let sum = conns.fold(0, |sum, conn| sum ^ conn.warm());
+    fn warm(&self, dir: Dir, state: &State) {
+        if let Some(conn) = &state.conn {
+            conn.prefetch();
+        }
         // Records are written when the responder speaks.
-        let answers = states.filter(|(dir, _)| *dir == Dir::Resp);
-        let infos = answers.filter_map(|(_, state)| state.info.as_ref());
-        black_box(infos.fold(sum, |sum, info| sum ^ info.warm()));
+        if dir == Dir::Resp
+            && let Some(info) = &state.info
+        {
+            info.prefetch();
+        }
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use crate::analyzer::Analyzer;
 use crate::conn::Protocol;
 use crate::message::{Coding, Completeness, Framing, Known, Message};
 use harken_flow::{Chunk, Dir, Gap};
-use harken_wire::Timestamp;
+use harken_wire::{Timestamp, prefetch};
 
 /// What the connection is after the bytes were read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,7 +26,7 @@ pub(crate) enum Turn {
 /// State of an HTTP/1 connection. It fills whole cache lines, few of them: with many connections, reading them
 /// is most of what a packet costs.
 #[derive(Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(crate) struct H1 {
     request: Side,
     response: Side,
@@ -64,10 +64,13 @@ impl H1 {
         self.slots.request_gap(answered);
     }
 
-    /// Reads the cache lines that the next bytes will need.
+    /// Asks for the memory that the next bytes will need.
     #[inline]
-    pub(crate) fn warm(&self) -> u64 {
-        self.request.position ^ self.response.position ^ self.slots.warm()
+    pub(crate) fn prefetch(&self) {
+        prefetch(&self.request);
+        prefetch(&self.slots);
+        prefetch(&self.response);
+        prefetch(&self.turn);
     }
 
     fn side(&mut self, dir: Dir) -> &mut Side {

@@ -95,12 +95,6 @@ impl Slots {
         }
     }
 
-    /// Reads the cache lines that it lies in; the result means nothing.
-    #[inline]
-    pub(super) fn warm(&self) -> u64 {
-        self.slots.front().map_or(0, |slot| slot.offset) ^ u64::from(self.depth)
-    }
-
     fn slot(&mut self, state: State, pairing: Pairing) -> Slot {
         let depth = if matches!(state, State::Lost { .. }) {
             0
