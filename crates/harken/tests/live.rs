@@ -153,6 +153,30 @@ fn packets(case: &str) -> u64 {
 }
 
 #[test]
+fn each_pass_of_a_mirrored_capture_is_a_network_of_its_own() {
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let sensor = Sensor::start("live-passes", &to_port(&listen));
+    let output =
+        harken(&["mirror-sim", "--times", "3", "--vni", "16777214", "--rate", "2000", "--to", &listen])
+            .arg("--read")
+            .arg(capture("link-qinq").join("input.pcap"))
+            .output()
+            .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    sensor.seen(3 * packets("link-qinq"));
+    let (output, _, logs) = sensor.end();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let mut vnis: Vec<u64> = lines(&logs, "capture_loss").iter().filter_map(|line| line["vni"].as_u64()).collect();
+    vnis.sort_unstable();
+    assert_eq!(vnis, [0, 16_777_214, 16_777_215], "of a number of 25 bits 24 count: {said}");
+    let once = golden("link-qinq");
+    let mut thrice: Vec<String> = std::iter::repeat_n(once, 3).flatten().collect();
+    thrice.sort();
+    assert_eq!(essence(&lines(&logs, "http")), thrice, "{said}");
+}
+
+#[test]
 fn mirrored_traffic_over_udp() {
     let port = free_port();
     let listen = format!("127.0.0.1:{port}");

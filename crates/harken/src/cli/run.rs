@@ -190,7 +190,8 @@ pub struct MirrorSim {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub rate: u64,
 
-    /// How often the capture is sent.
+    /// How often the capture is sent: each time under the next VNI, 64 in turn, so that its connections are
+    /// other ones.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "read")]
     pub times: u32,
 
