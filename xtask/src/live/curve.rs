@@ -12,6 +12,9 @@ const REACHED: f64 = 0.95;
 /// The goal: what is delivered at twice the knee, as part of what is delivered at it.
 const GOAL: f64 = 0.8;
 
+/// A buffer hides less than this for the time that a rate is kept up.
+const DOUBTFUL: f64 = 1.35;
+
 /// One rate.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Step {
@@ -39,6 +42,13 @@ impl Curve {
     /// What is delivered at twice the knee, as part of what is at the knee; none when that was not reached.
     pub(super) fn at_twice(&self) -> Option<f64> {
         self.steps.iter().find(|step| (1.9..2.1).contains(&step.multiple)).map(|step| step.share)
+    }
+
+    /// A rate so far above the knee that was loss-free all the same: then the knee was found too low, because
+    /// something else had the processors, and no part of it means anything.
+    pub(super) fn contradiction(&self) -> Option<f64> {
+        let free = self.steps.iter().filter(|step| step.point.lost() == 0).map(|step| step.multiple);
+        free.filter(|multiple| *multiple > DOUBTFUL).max_by(f64::total_cmp)
     }
 
     /// That in words.
@@ -96,6 +106,13 @@ pub(super) fn print(curves: &[Curve]) {
             None => "",
         };
         println!("{}{goal}", curve.verdict());
+        if let Some(multiple) = curve.contradiction() {
+            println!(
+                "{}: DOUBTFUL: nothing was lost at {multiple:.2} x either, so that the knee is too low: measure \
+                 again with nothing else running",
+                curve.sensor
+            );
+        }
         if curve.generator_ended && curve.at_twice().is_some() {
             println!("{}: the last rate is the generator's limit", curve.sensor);
         }
@@ -137,6 +154,16 @@ mod tests {
         assert_eq!(curve.steps.len(), MULTIPLES.len());
         assert_eq!(curve.at_twice(), Some(0.85));
         assert!(curve.verdict().contains("85 %"));
+    }
+
+    #[test]
+    fn a_knee_that_is_too_low_is_said() {
+        let curve = |able: f64| {
+            let measure = |rate: u64| Ok(Point { received: rate.min(able as u64), ..at(rate as f64, 200.0) });
+            trace("harken-x", &at(1000.0, 200.0), measure).unwrap()
+        };
+        assert_eq!(curve(1250.0).contradiction(), None, "the buffer's doing");
+        assert_eq!(curve(2000.0).contradiction(), Some(2.0));
     }
 
     #[test]
