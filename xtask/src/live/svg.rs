@@ -65,12 +65,11 @@ pub(super) fn draw(curves: &[Curve], cpu: Option<u32>) -> String {
     );
     for (number, curve) in curves.iter().enumerate() {
         let class = number % STYLES.len();
-        let points: Vec<String> = curve
-            .steps
-            .iter()
-            .filter(|step| step.multiple <= WIDEST * 1.02)
-            .map(|step| format!("{:.1},{:.1}", x(step.multiple), y(step.share)))
-            .collect();
+        let mut steps: Vec<_> = curve.steps.iter().filter(|step| step.multiple <= WIDEST * 1.02).collect();
+        // A generator at its limit may send less than in the step before.
+        steps.sort_by(|a, b| a.multiple.total_cmp(&b.multiple));
+        let points: Vec<String> =
+            steps.iter().map(|step| format!("{:.1},{:.1}", x(step.multiple), y(step.share))).collect();
         let _ = writeln!(out, r#"  <polyline class="line c{class}" points="{}"/>"#, points.join(" "));
         for (cx, cy) in points.iter().filter_map(|point| point.split_once(',')) {
             let _ = writeln!(out, r#"  <circle class="dot c{class}" cx="{cx}" cy="{cy}" r="3.5"/>"#);
@@ -89,12 +88,13 @@ pub(super) fn draw(curves: &[Curve], cpu: Option<u32>) -> String {
 }
 
 fn legend(curve: &Curve) -> String {
+    let doubt = if curve.contradiction().is_some() { " (doubtful: the knee is too low)" } else { "" };
     let twice = match curve.at_twice() {
         Some(share) => format!("{:.0} % at 2 x", share * 100.0),
         None => "2 x is beyond the generator".to_owned(),
     };
     format!(
-        "{}: knee at {} packets/s, {} transactions/s; {twice}",
+        "{}: knee at {} packets/s, {} transactions/s; {twice}{doubt}",
         curve.sensor,
         grouped(curve.packets as u64),
         grouped(curve.transactions as u64)
@@ -131,9 +131,9 @@ fn head(out: &mut String, curves: &[Curve], cpu: Option<u32>) -> std::fmt::Resul
     out.push_str("    }\n  </style>\n");
     writeln!(
         out,
-        r#"  <text class="title" x="{LEFT}" y="24">Transactions delivered a second, as part of those at the knee{share}</text>"#
+        r#"  <text class="title" x="{LEFT}" y="24">Transactions delivered a second, as part of those at the knee</text>"#
     )?;
-    writeln!(out, r#"  <text class="text" x="{LEFT}" y="43">measured by cargo xtask knee</text>"#)
+    writeln!(out, r#"  <text class="text" x="{LEFT}" y="43">measured by cargo xtask knee{share}</text>"#)
 }
 
 #[cfg(test)]
