@@ -88,7 +88,7 @@ pub(super) fn draw(curves: &[Curve], cpu: Option<u32>) -> String {
 }
 
 fn legend(curve: &Curve) -> String {
-    let doubt = if curve.contradiction().is_some() { " (doubtful: the knee is too low)" } else { "" };
+    let doubt = if curve.contradiction().is_some() { " (doubtful)" } else { "" };
     let twice = match curve.at_twice() {
         Some(share) => format!("{:.0} % at 2 x", share * 100.0),
         None => "2 x is beyond the generator".to_owned(),
