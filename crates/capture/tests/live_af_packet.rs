@@ -15,7 +15,8 @@ mod net;
 mod support;
 
 use harken_capture::live::{AfPacketConfig, Filter, Live, Tcp, Wanted, bpf::Program};
-use live::{capture, check_shared, receive};
+use harken_wire::LinkType;
+use live::{capture, check_shared, flows, receive};
 use net::{Wire, in_namespace, ip, tun, veth};
 use std::{
     io::Write,
@@ -73,6 +74,34 @@ fn connections_stay_whole_with_several_workers() {
             assert_eq!(received, 214);
             assert!(workers.iter_mut().all(|worker| worker.stats().dropped == 0));
         }
+    });
+}
+
+#[test]
+fn a_share_of_connections_is_passed_over_in_the_kernel_and_counted() {
+    in_namespace(|| {
+        veth("shed0", "shed1");
+        let sent = capture("vxlan-api");
+        let all = flows(sent.iter().map(Vec::as_slice), LinkType::Ethernet);
+        let mut live = Live::open_af_packet(&config("shed1", 1)).unwrap();
+        let wire = Wire::on("shed0");
+        // What the filter takes of the capture, without a share.
+        let mut taken = 0;
+        let mut refused = 0;
+        for share in [0, 128, 240, 0] {
+            assert!(live[0].shed(share).unwrap());
+            sent.iter().for_each(|frame| wire.send(frame));
+            let got = receive(&mut live, sent.len());
+            let whole = flows(got.iter().flatten().map(|packet| packet.data.as_slice()), LinkType::Ethernet);
+            assert!(whole.iter().all(|(key, pieces)| all[key] == *pieces), "whole connections");
+            let expected = if share == 0 { all.len()..=all.len() } else { 0..=all.len() - 1 };
+            assert!(expected.contains(&whole.len()), "{share}: {} of {}", whole.len(), all.len());
+            taken = taken.max(got[0].len());
+            refused += (taken - got[0].len()) as u64;
+            let stats = live[0].stats();
+            assert_eq!((stats.dropped, stats.refused), (0, refused), "{share}");
+        }
+        assert!(refused > 0);
     });
 }
 

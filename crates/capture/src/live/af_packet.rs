@@ -2,7 +2,7 @@
 use super::{
     LiveBatch, LiveError, LiveStats, Wanted,
     bpf::Program,
-    link::{Link, RESERVE, locate},
+    link::{Link, RESERVE, locate, mark},
     ring::{BEHIND_STATUS, Ring},
     steer, sys,
 };
@@ -89,6 +89,8 @@ pub(crate) struct AfPacket {
     filter: Program,
     fd: OwnedFd,
     spares: Vec<OwnedFd>,
+    /// 256ths of all flows that are passed over now.
+    share: u8,
     group: Arc<Group>,
     /// The kernel's number of the interface that the socket is bound to.
     index: u32,
@@ -143,6 +145,7 @@ pub(crate) fn open(config: &AfPacketConfig) -> Result<Vec<AfPacket>, LiveError> 
             filter: filter.clone(),
             fd,
             spares: Vec::new(),
+            share: 0,
             group: Arc::clone(&group),
             index,
             ring,
@@ -241,19 +244,33 @@ impl AfPacket {
 
     /// Lets packets in.
     fn start(&self) -> Result<(), LiveError> {
-        sys::set_program(&self.fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &self.filter.raw()).map_err(
-            |e| {
-                let what = format!("give the kernel the filter for {}", self.config.interface);
-                let mend = match e.raw_os_error() {
-                    Some(libc::EINVAL) => {
-                        "it is no valid BPF program: make one with tcpdump -i INTERFACE -ddd EXPRESSION"
-                    }
-                    Some(libc::ENOMEM) => "it is too long: raise net.core.optmem_max, or simplify it",
-                    _ => "",
-                };
-                LiveError::new(what, e, mend)
-            },
-        )
+        self.attach_filter().map_err(|e| {
+            let what = format!("give the kernel the filter for {}", self.config.interface);
+            let mend = match e.raw_os_error() {
+                Some(libc::EINVAL) => {
+                    "it is no valid BPF program: make one with tcpdump -i INTERFACE -ddd EXPRESSION"
+                }
+                Some(libc::ENOMEM) => "it is too long: raise net.core.optmem_max, or simplify it",
+                _ => "",
+            };
+            LiveError::new(what, e, mend)
+        })
+    }
+
+    /// Gives the kernel the filter, and with it the share of flows that is passed over.
+    fn attach_filter(&self) -> io::Result<()> {
+        let marking = (self.share > 0).then(|| {
+            let AfPacketConfig { tunnels, .. } = &self.config;
+            self.filter.then(&steer::marking(tunnels, self.link.header, self.share, self.filter.takes()))
+        });
+        let program = marking.as_ref().unwrap_or(&self.filter).raw();
+        sys::set_program(&self.fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+    }
+
+    /// Has the kernel take a byte of the packets of a share of all flows; they are counted and passed over.
+    pub(crate) fn shed(&mut self, share: u8) -> io::Result<()> {
+        let before = std::mem::replace(&mut self.share, share);
+        if before == share { Ok(()) } else { self.attach_filter() }
     }
 
     pub(crate) fn next_batch(&mut self, max: usize, timeout: Duration) -> io::Result<LiveBatch<'_>> {
@@ -293,6 +310,12 @@ impl AfPacket {
         let Some((mut left, mut at)) = self.open else { return };
         let memory = self.ring.bytes_mut(self.block);
         while left > 0 && self.located.len() < max {
+            if let Some(next) = mark(memory, at) {
+                self.stats.refused += 1;
+                left -= 1;
+                at = at.wrapping_add(next);
+                continue;
+            }
             let Some((found, next)) = locate(memory, at, self.link) else {
                 self.stats.malformed += 1;
                 left = 0;

@@ -122,6 +122,30 @@ impl Program {
         self
     }
 
+    /// The most bytes of a packet that a `return` of a constant takes.
+    pub(crate) fn takes(&self) -> u32 {
+        self.0.iter().filter(|i| i.code == RETURN).map(|i| i.k).max().unwrap_or(0)
+    }
+
+    /// Where it takes a packet, goes on with `next`, which then decides.
+    pub(crate) fn then(&self, next: &Self) -> Self {
+        let mut code = self.0.clone();
+        let end = code.len();
+        for (at, instruction) in code.iter_mut().enumerate() {
+            if instruction.code == RETURN && instruction.k > 0 {
+                *instruction = Instruction {
+                    code: JUMP,
+                    if_true: 0,
+                    if_false: 0,
+                    k: (end - at).saturating_sub(1) as u32,
+                };
+            }
+        }
+        // Jumps are relative: the program may stand anywhere.
+        code.extend_from_slice(&next.0);
+        Self(code)
+    }
+
     /// The instructions.
     pub fn instructions(&self) -> &[Instruction] {
         &self.0

@@ -45,6 +45,16 @@ impl Link {
     }
 }
 
+/// The distance to the next packet when of this one there is only the byte by which a packet is counted that the
+/// kernel was asked to pass over.
+#[inline]
+pub(crate) fn mark(memory: &[u8], header_at: usize) -> Option<usize> {
+    let header: [u8; 20] = *memory.get(header_at..)?.first_chunk()?;
+    let [a, b, c, d, .., e, f, g, h, i, j, k, l] = header;
+    let [next, len, wire_len] = [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_ne_bytes);
+    (len == 1 && wire_len > 1).then_some(next as usize)
+}
+
 /// Finds one packet of a block and puts back what the kernel or the network card took from its front. The
 /// second value is the distance to the next packet. `None` when the header there makes no sense.
 #[inline]

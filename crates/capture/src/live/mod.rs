@@ -49,8 +49,8 @@ pub struct LiveStats {
     pub received: u64,
     /// Packets that the kernel dropped since there was no room: the ring or the receive buffer was full.
     pub dropped: u64,
-    /// Packets that the kernel refused while [`Live::shed`] had it refuse a share of flows. A packet that found
-    /// no room meanwhile is among them: the kernel has one count for both.
+    /// Packets that the kernel refused because [`Live::shed`] had it refuse a share of flows. Of a UDP source
+    /// those are among them that found no room meanwhile: the kernel has one count for both.
     pub refused: u64,
     /// Packets of `received` that were cut: longer than the snapshot length, the block or the slot.
     pub truncated: u64,
@@ -182,14 +182,13 @@ impl Live {
     }
 
     /// Has the kernel refuse `share` 256ths of all flows (0: none), always the same ones and of a larger share
-    /// more, before they cost anything here. `false`: this source cannot, and the reader has to pass them over;
-    /// an interface's packets are already in shared memory, where to pass one over costs next to nothing.
+    /// more, before they cost anything here. `false`: this source cannot, and the reader has to pass them over.
     ///
     /// # Errors
     /// When the kernel does not take the program.
     pub fn shed(&mut self, share: u8) -> io::Result<bool> {
         match &mut self.0 {
-            Kind::AfPacket(_) => Ok(false),
+            Kind::AfPacket(source) => source.shed(share).map(|()| true),
             Kind::Udp(source) => source.shed(share).map(|()| true),
         }
     }

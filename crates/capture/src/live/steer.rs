@@ -33,8 +33,8 @@ const UDP_HEADER: u32 = 8;
 enum Answer {
     /// The number of one of so many workers.
     Worker(u16),
-    /// Whether the packet is taken: so many 256ths of all flows are not.
-    Taken { refused: u8 },
+    /// How many bytes of the packet are taken: `all`, but of so many 256ths of all flows only `mark`.
+    Taken { refused: u8, mark: u32, all: u32 },
 }
 
 impl Answer {
@@ -42,7 +42,7 @@ impl Answer {
     const fn without_addresses(self) -> u32 {
         match self {
             Self::Worker(_) => 0,
-            Self::Taken { .. } => u32::MAX,
+            Self::Taken { all, .. } => all,
         }
     }
 }
@@ -76,6 +76,25 @@ pub(crate) fn of_packets(config: &Config, link_header: u32, workers: u16) -> Pro
     asm.constant(link_header);
     asm.x_is_a();
     asm.place(incoming);
+    packet(asm, &at, config, Answer::Worker(workers));
+    std::mem::take(asm).finish()
+}
+
+/// The program for `SO_ATTACH_FILTER` of a packet socket that takes one byte of the packets of `share` 256ths of
+/// all flows, and `all` bytes of the others; as [`refusing`] does. The byte is there so that the packet can be
+/// counted: what a filter refuses altogether the kernel counts nowhere.
+pub(crate) fn marking(config: &Config, link_header: u32, share: u8, all: u32) -> Program {
+    let mut asm = Assembler::default();
+    let asm = &mut asm;
+    let at = places(asm);
+    asm.constant(link_header);
+    asm.x_is_a();
+    packet(asm, &at, config, Answer::Taken { refused: share, mark: 1, all });
+    std::mem::take(asm).finish()
+}
+
+/// `X` is behind the link header.
+fn packet(asm: &mut Assembler, at: &Places, config: &Config, answer: Answer) {
     asm.load_field(PROTOCOL);
     skip_tags(asm);
     asm.store_x(OUTER);
@@ -124,14 +143,13 @@ pub(crate) fn of_packets(config: &Config, link_header: u32, workers: u16) -> Pro
     for (label, tunnel) in tunnels {
         asm.place(label);
         asm.advance(8);
-        tunnel.pass(asm, &at);
+        tunnel.pass(asm, at);
     }
     asm.place(gre);
     asm.advance(8);
     asm.place(at.gre);
-    pass_gre(asm, &at);
-    end(asm, &at, true, Answer::Worker(workers));
-    std::mem::take(asm).finish()
+    pass_gre(asm, at);
+    end(asm, at, true, answer);
 }
 
 /// The program for `SO_ATTACH_REUSEPORT_CBPF` of sockets on `port`. The kernel runs it on the payload of the
@@ -146,7 +164,7 @@ pub(crate) fn of_datagrams(config: &Config, port: u16, workers: u16) -> Program 
 /// A hash of the addresses alone would do with few hosts all or nothing, so that of a TCP segment the ports
 /// count, too. A fragment has none to go by; it may be taken where the rest of its flow is refused.
 pub(crate) fn refusing(config: &Config, port: u16, share: u8) -> Program {
-    of_payload(config, port, UDP_HEADER, Answer::Taken { refused: share })
+    of_payload(config, port, UDP_HEADER, Answer::Taken { refused: share, mark: 0, all: u32::MAX })
 }
 
 /// A program that finds what is behind a UDP header at `payload`.
@@ -345,14 +363,14 @@ fn end(asm: &mut Assembler, at: &Places, outer_seen: bool, answer: Answer) {
             asm.alu(Alu::Remainder, u32::from(workers.max(1)));
             asm.give_a();
         }
-        Answer::Taken { refused } => {
+        Answer::Taken { refused, mark, all } => {
             // The fold has mixed the lower bits.
             asm.alu(Alu::And, 0xff);
             let taken = asm.label();
             asm.when(Test::AtLeast, u32::from(refused), taken);
-            asm.give(0);
+            asm.give(mark);
             asm.place(taken);
-            asm.give(u32::MAX);
+            asm.give(all);
         }
     }
 }

@@ -297,6 +297,27 @@ fn a_share_of_flows_is_refused_whole_and_a_larger_one_refuses_more() {
 }
 
 #[test]
+fn a_share_of_what_an_interface_gives_is_marked_behind_the_filter() {
+    let config = Config::default();
+    let filter = Wanted::tunnels(&config).program(14, 9000);
+    assert_eq!(filter.takes(), 9000);
+    let both = filter.then(&steer::marking(&config, 14, 128, filter.takes()));
+    let mut counts = [0; 3];
+    for (capture, frame) in frames() {
+        let (data, ether_type) = arrived(&frame);
+        let seen = Seen { data: &data, ether_type, packet_type: 0 };
+        let (alone, together) = (run(&filter, &seen), run(&both, &seen));
+        match (alone, together) {
+            (0, 0) => counts[0] += 1,
+            (9000, 1) => counts[1] += 1,
+            (9000, 9000) => counts[2] += 1,
+            other => panic!("{capture}: {other:?}"),
+        }
+    }
+    assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
+}
+
+#[test]
 fn programs_are_read_as_tcpdump_prints_them() {
     // `tcpdump -ddd tcp port 80 and ip`
     let text = "4\n40 0 0 12\n21 0 1 2048\n6 0 0 262144\n6 0 0 0\n";

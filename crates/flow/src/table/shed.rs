@@ -11,15 +11,15 @@ use crate::flow::Mode;
 pub struct Shedding {
     /// Segments of flows that the consumer ignores are passed over.
     pub opaque: bool,
-    /// No flow is opened.
-    pub new_flows: bool,
     /// So many 256ths of all flows, chosen by their hash, are passed over.
     pub share: u8,
+    /// But those that are open already go on.
+    pub only_new: bool,
 }
 
 impl Shedding {
     /// Nothing is left undone.
-    pub const NONE: Self = Self { opaque: false, new_flows: false, share: 0 };
+    pub const NONE: Self = Self { opaque: false, share: 0, only_new: false };
 }
 
 /// Segments that were passed over, by reason.
@@ -27,9 +27,9 @@ impl Shedding {
 pub struct Shed {
     /// Of flows that the consumer ignores.
     pub opaque: u64,
-    /// Of flows that would have been opened.
+    /// Of flows in [`Shedding::share`] that were not open.
     pub new_flows: u64,
-    /// Of the flows in [`Shedding::share`].
+    /// Of those that were.
     pub share: u64,
 }
 
@@ -49,13 +49,14 @@ impl<S> FlowTable<S> {
     /// Whether a segment is passed over, which is counted. `found` is the slot of its flow.
     #[cold]
     pub(super) fn is_shed(&mut self, place: &Place, found: Option<u32>) -> bool {
-        let Shedding { opaque, new_flows, share } = self.shedding;
+        let Shedding { opaque, share, only_new } = self.shedding;
         let slot = found.and_then(|id| self.slots.get(id));
         // The upper bits: the index uses the lower ones.
-        let count = if (place.hash >> 24) < u32::from(share) {
-            &mut self.stats.shed.share
-        } else if new_flows && slot.is_none() {
+        let chosen = (place.hash >> 24) < u32::from(share);
+        let count = if chosen && slot.is_none() {
             &mut self.stats.shed.new_flows
+        } else if chosen && !only_new {
+            &mut self.stats.shed.share
         } else if opaque && slot.is_some_and(|slot| slot.flow.mode == Mode::Ignore) {
             &mut self.stats.shed.opaque
         } else {

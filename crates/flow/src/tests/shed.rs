@@ -23,7 +23,7 @@ fn shed(ignore_after: Option<u64>, steps: &[(Shedding, &[Packet])]) -> (Vec<Stri
 
 #[test]
 fn new_flows_are_refused_and_joined_later() {
-    let none = Shedding { new_flows: true, ..Shedding::NONE };
+    let none = Shedding { share: u8::MAX, only_new: true, ..Shedding::NONE };
     let later = [c("A", 1001, 5001, "GET b")];
     let (log, shed) = shed(None, &[(none, &handshake()), (Shedding::NONE, &later)]);
     assert_eq!(log, [">m65536 GET b", "close EndOfInput"]);
@@ -32,7 +32,7 @@ fn new_flows_are_refused_and_joined_later() {
 
 #[test]
 fn open_flows_go_on_when_new_ones_are_refused() {
-    let none = Shedding { new_flows: true, ..Shedding::NONE };
+    let none = Shedding { share: u8::MAX, only_new: true, ..Shedding::NONE };
     let (log, shed) = shed(None, &[(Shedding::NONE, &handshake()), (none, &[c("A", 1001, 5001, "GET")])]);
     assert_eq!(log, [">0 GET", "close EndOfInput"]);
     assert_eq!(shed, Shed::default());
@@ -52,13 +52,13 @@ fn a_share_is_whole_flows() {
     table.shed(Shedding { share: 128, ..Shedding::NONE });
     let mut recorder = Recorder::default();
     for port in 0..1000u16 {
-        let before = table.stats().shed.share;
+        let before = table.stats().shed.new_flows;
         for packet in after_handshake([c("A", 1001, 5001, "GET")]) {
             let mut segment = packet.segment();
             *if packet.dir == Dir::Orig { &mut segment.sport } else { &mut segment.dport } = 10_000 + port;
             table.segment(Timestamp(0), &segment, &mut recorder);
         }
-        assert!(matches!(table.stats().shed.share - before, 0 | 4), "half a flow");
+        assert!(matches!(table.stats().shed.new_flows - before, 0 | 4), "half a flow");
     }
-    assert!((1600..2400).contains(&table.stats().shed.share), "about half: {:?}", table.stats().shed);
+    assert!((1600..2400).contains(&table.stats().shed.new_flows), "about half: {:?}", table.stats().shed);
 }

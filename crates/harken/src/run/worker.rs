@@ -1,5 +1,5 @@
 //! A worker: receives, analyses and hands on, on one thread, run to completion.
-use super::overload::{Level, Overload};
+use super::overload::{Level, Load, Overload};
 use super::source::{Polled, Sources};
 use crate::logs::clock;
 use crate::origins::{Origin, Origins};
@@ -194,9 +194,16 @@ impl Worker {
     fn look(&mut self, idle: bool) {
         let now = Instant::now();
         let backlog = self.sources.backlog();
-        if let Some(level) = self.overload.update(backlog, now) {
+        let Self { intake, sources, .. } = self;
+        let load = || {
+            let lost = sources.stats().iter().map(|(_, stats)| stats.dropped + stats.refused).sum::<u64>();
+            let passed = intake.shard.flow_stats().shed.total();
+            Load { arrived: intake.packets + lost, worked: intake.packets.saturating_sub(passed) }
+        };
+        if let Some(level) = self.overload.update(backlog, now, load) {
             let mut flows = level.flows();
-            if self.sources.shed(flows.share) {
+            // Open flows are known here alone; of all flows a share is refused before it costs anything.
+            if self.sources.shed(if flows.only_new { 0 } else { flows.share }) && !flows.only_new {
                 flows.share = 0;
             }
             self.intake.shard.shed(level.bodies(), flows);
