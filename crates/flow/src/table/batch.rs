@@ -1,4 +1,4 @@
-//! Segments that are at hand together: their flows are found and read ahead.
+//! Segments that are at hand together: their flows are found ahead, and their memory is asked for.
 //!
 //! With tens of thousands of flows, most of the time would go into waiting for memory. Each pass over a batch
 //! asks for what the next one reads: the index, the flows, what the consumer keeps of them.
