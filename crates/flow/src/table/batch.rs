@@ -58,10 +58,17 @@ impl<S> FlowTable<S> {
             }
         }
         for (place, (_, seg)) in places.iter().zip(segments) {
-            if (!seg.payload.is_empty() || seg.flags.fin() || seg.flags.rst())
-                && let Some(Slot { flow, state: Some(state), .. }) = self.slots.get(place.id)
-            {
+            let Some(Slot { flow, state: Some(state), .. }) = self.slots.get(place.id) else { continue };
+            let ends = seg.flags.fin() || seg.flags.rst();
+            if ends || !seg.payload.is_empty() {
                 handler.warm(flow.dir(place.side), state);
+            }
+            if ends || !flow.steady {
+                // The straight way is not open, and the flow may come under another time-out.
+                prefetch(&flow.rims);
+                prefetch(&flow.history);
+                prefetch(&flow.encaps);
+                self.queues.idle_links.get(place.id as usize).into_iter().for_each(prefetch);
             }
         }
     }
