@@ -1,4 +1,4 @@
-//! Segments that are at hand together: their flows are found and read ahead.
+//! Segments that are at hand together: their flows are found ahead, and their memory is asked for.
 //!
 //! With tens of thousands of flows, most of the time would go into waiting for memory. Each pass over a batch
 //! asks for what the next one reads: the index, the flows, what the consumer keeps of them.
@@ -58,10 +58,17 @@ impl<S> FlowTable<S> {
             }
         }
         for (place, (_, seg)) in places.iter().zip(segments) {
-            if (!seg.payload.is_empty() || seg.flags.fin() || seg.flags.rst())
-                && let Some(Slot { flow, state: Some(state), .. }) = self.slots.get(place.id)
-            {
+            let Some(Slot { flow, state: Some(state), .. }) = self.slots.get(place.id) else { continue };
+            let ends = seg.flags.fin() || seg.flags.rst();
+            if ends || !seg.payload.is_empty() {
                 handler.warm(flow.dir(place.side), state);
+            }
+            if ends || !flow.steady {
+                // The straight way is not open, and the flow may come under another time-out.
+                prefetch(&flow.rims);
+                prefetch(&flow.history);
+                prefetch(&flow.encaps);
+                self.queues.idle_links.get(place.id as usize).into_iter().for_each(prefetch);
             }
         }
     }

@@ -82,6 +82,13 @@ pub fn may_be_complete(bytes: &[u8], from: usize) -> bool {
     false
 }
 
+/// Whether the first line of `bytes` has just become whole, of which those before `from` were there before: it
+/// decides whether this is HTTP at all, and a version-less request consists of nothing else.
+pub fn ends_first_line(bytes: &[u8], from: usize) -> bool {
+    let (old, new) = bytes.split_at_checked(from).unwrap_or_default();
+    memchr::memchr(b'\n', old).is_none() && memchr::memchr(b'\n', new).is_some()
+}
+
 /// Reads a head from the start of `bytes` into `message`, which must be empty. Leading empty lines must have
 /// been skipped. With `at_end` the input ends here: what there is of the head is taken, provided that the
 /// start line is whole.

@@ -65,9 +65,9 @@ pub(super) struct Side {
     pub(super) message: Option<Box<Message>>,
     /// No more bytes will come.
     pub(super) ended: bool,
-    /// A message of it was read.
+    /// A request was read.
     pub(super) begun: bool,
-    /// That something in it is no message was noted: once for a connection.
+    /// `bad_HTTP_request` was noted: once for a connection.
     pub(super) noted: bool,
     /// Stream offset behind the last byte read.
     pub(super) position: u64,
@@ -166,7 +166,7 @@ impl Side {
         let (kind, limits) = (self.kind, cx.limits.head);
         let Partial { bytes: held, start } = self.hold(cx, bytes);
         let start = *start;
-        if !head::may_be_complete(held, before) && !is_first_line(held, before) {
+        if !head::may_be_complete(held, before) && !head::ends_first_line(held, before) {
             return (bytes.len(), self.check_head_limit(cx, chunk.ts));
         }
         let mut message = cx.message();
@@ -468,13 +468,6 @@ impl Side {
             Phase::Idle | Phase::Lost => EndEffect::Nothing,
         }
     }
-}
-
-/// The first line has just become whole, of which `before` bytes were there before: it decides whether this is
-/// HTTP at all, and a version-less request consists of nothing else.
-fn is_first_line(held: &[u8], before: usize) -> bool {
-    let (old, new) = held.split_at_checked(before).unwrap_or_default();
-    memchr::memchr(b'\n', old).is_none() && memchr::memchr(b'\n', new).is_some()
 }
 
 /// What a gap did to the message at hand.
