@@ -264,6 +264,11 @@ impl Live {
         }
     }
 
+    /// Whether it opens sockets again when its interface was away, for which `CAP_NET_RAW` has to be kept.
+    pub const fn opens_again(&self) -> bool {
+        matches!(self.0, Kind::AfPacket(_))
+    }
+
     /// What the operator should know although the source is open, a line each: a receive buffer that is
     /// smaller than asked for, the mode that AF_XDP has.
     pub fn notes(&self) -> &[String] {

@@ -29,6 +29,7 @@ use std::{
     fmt, io,
     os::fd::OwnedFd,
     sync::Arc,
+    thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -88,6 +89,11 @@ impl fmt::Display for Mode {
 const PIECES: usize = 256 << 10;
 /// The longest packet that is put together; what is behind is cut off.
 const LONGEST: usize = 64 << 10;
+/// What a frame allows a pause to be longer: as if packets came at 30 million a second, of which there can be no
+/// more on a link of 20 Gbit/s.
+const PAUSE: Duration = Duration::from_nanos(30);
+/// The longest pause: how late a packet may be when others came just before it.
+const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 /// How often an idle worker looks after the interface.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -115,6 +121,8 @@ pub(crate) struct AfXdp {
     located: Vec<Located>,
     /// What is waited for.
     polled: Vec<libc::pollfd>,
+    /// How long to let packets come together.
+    pause: Duration,
     looked: Instant,
     down: bool,
     notes: Vec<String>,
@@ -180,6 +188,8 @@ impl AfXdp {
         let held = Held { common: Arc::clone(&common), queue: 0, frames: Vec::new(), together: Vec::new() };
         let sockets = common.queues.iter().filter_map(|queue| queue.socket(worker));
         let polled = sockets.map(sys::readable).collect();
+        let frames = common.queues.iter().map(|queue| queue.frames.count()).min().unwrap_or(0);
+        let pause = PAUSE.saturating_mul(frames).min(LONGEST_PAUSE);
         Self {
             common,
             worker,
@@ -187,6 +197,7 @@ impl AfXdp {
             held,
             located: Vec::new(),
             polled,
+            pause,
             looked: Instant::now(),
             down: false,
             notes,
@@ -195,10 +206,16 @@ impl AfXdp {
     }
 
     pub(crate) fn next_batch(&mut self, max: usize, timeout: Duration) -> io::Result<LiveBatch<'_>> {
+        let busy = !self.located.is_empty();
         self.located.clear();
         // What was lent has come back, since `self` is ours again.
         self.held.clear();
         self.take(max);
+        if self.located.is_empty() && busy && !timeout.is_zero() {
+            // A wake-up costs as much as many packets: let some come together.
+            thread::sleep(self.pause.min(timeout));
+            self.take(max);
+        }
         if self.located.is_empty() {
             // Also with no time to wait: it has a driver that sleeps go on.
             sys::poll(&mut self.polled, timeout)?;

@@ -295,3 +295,28 @@ impl Writer {
 fn scratch(word: u32) -> Option<i16> {
     (word < WORDS).then_some(-4 * (word as i16 + 1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the programs do is tested by the kernel, in `tests/live_af_xdp.rs`; and as classic BPF without it.
+    #[test]
+    fn every_program_can_be_translated() {
+        let mut tunnels = harken_wire::Config::default();
+        for workers in [1, 2, 64] {
+            let code = redirect(&tunnels, workers, 5, 6).unwrap();
+            let length = code.len() as i32;
+            assert!(length < 1500, "{length} instructions");
+            for (at, insn) in code.iter().enumerate() {
+                let target = at as i32 + 1 + i32::from(insn.offset);
+                assert!(!matches!(insn.code & 0x07, 0x05 | 0x06) || (0..length).contains(&target));
+            }
+        }
+        // Jumps reach 32767 instructions; more ports than that are an error and no wrong jump.
+        tunnels.vxlan_ports = (0..20_000).collect();
+        assert!(redirect(&tunnels, 2, 5, 6).is_some());
+        tunnels.geneve_ports = (20_000..60_000).collect();
+        assert!(redirect(&tunnels, 2, 5, 6).is_none());
+    }
+}
