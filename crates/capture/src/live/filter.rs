@@ -19,6 +19,7 @@ const IPV6_FRAGMENT: u32 = 44;
 const AUTHENTICATION: u32 = 51;
 
 /// Answer of a strict program: surely wanted.
+#[cfg(any(test, feature = "af_xdp"))]
 pub(super) const CERTAIN: u32 = 2;
 /// Answer of a strict program: there may be a tunnel in it.
 pub(super) const DOUBTFUL: u32 = 1;

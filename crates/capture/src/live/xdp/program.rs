@@ -310,13 +310,14 @@ mod tests {
             assert!(length < 1500, "{length} instructions");
             for (at, insn) in code.iter().enumerate() {
                 let target = at as i32 + 1 + i32::from(insn.offset);
-                assert!(!matches!(insn.code & 0x07, 0x05 | 0x06) || (0..length).contains(&target));
+                let jumps = matches!(insn.code & 0x07, 0x05 | 0x06) && insn.code != EXIT;
+                assert!(!jumps || (0..length).contains(&target));
             }
         }
         // Jumps reach 32767 instructions; more ports than that are an error and no wrong jump.
-        tunnels.vxlan_ports = (0..20_000).collect();
+        tunnels.vxlan_ports = (0..5000).collect();
         assert!(redirect(&tunnels, 2, 5, 6).is_some());
-        tunnels.geneve_ports = (20_000..60_000).collect();
+        tunnels.geneve_ports = (5000..50_000).collect();
         assert!(redirect(&tunnels, 2, 5, 6).is_none());
     }
 }
