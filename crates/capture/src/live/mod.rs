@@ -170,8 +170,8 @@ impl Live {
     }
 
     /// Takes tunnel packets off an interface by AF_XDP, once for each worker: they reach neither the host nor packet
-    /// sockets any more. Needs `CAP_NET_RAW`, `CAP_NET_ADMIN` and `CAP_BPF`, and `CAP_IPC_LOCK` or a limit of locked
-    /// memory that is high enough; [`Live::next_batch`] needs no privilege. All workers' sources must be read as
+    /// sockets any more. Needs `CAP_NET_RAW`, `CAP_NET_ADMIN`, `CAP_BPF` and `CAP_PERFMON`, and `CAP_IPC_LOCK` or a limit of
+    /// locked memory that is high enough; [`Live::next_batch`] needs no privilege. All workers' sources must be read as
     /// long as one is: they share memory.
     ///
     /// # Errors

@@ -90,6 +90,9 @@ pub(crate) fn open(config: &AfXdpConfig) -> Result<Vec<AfXdp>, LiveError> {
     Err(failed(failure.unwrap_or(("use AF_XDP", io::ErrorKind::Unsupported.into()))))
 }
 
+/// `CAP_PERFMON` lets a program compute where in a packet it reads.
+const PRIVILEGES: &str =
+    "run as root, or: setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon,cap_ipc_lock=ep harken";
 const ATTACH: &str = "attach an XDP program";
 
 fn is_occupied(error: &io::Error) -> bool {
@@ -180,9 +183,7 @@ fn reason(error: &io::Error) -> String {
 /// An error in words that name the mend.
 fn explain(what: &str, error: io::Error, name: &str) -> LiveError {
     let mend = match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) => {
-            "run as root, or: setcap cap_net_raw,cap_net_admin,cap_bpf,cap_ipc_lock=ep harken".to_owned()
-        }
+        Some(libc::EPERM | libc::EACCES) => PRIVILEGES.to_owned(),
         Some(libc::EAFNOSUPPORT) => "this kernel has no AF_XDP (CONFIG_XDP_SOCKETS)".to_owned(),
         Some(libc::ENOSYS) => "this kernel has no bpf (CONFIG_BPF_SYSCALL)".to_owned(),
         Some(libc::EBUSY | libc::EEXIST) if what == ATTACH => {
@@ -199,6 +200,8 @@ fn explain(what: &str, error: io::Error, name: &str) -> LiveError {
             "Linux 5.9 is needed, and 6.6 for packets above 3800 bytes (the MTU)".to_owned()
         }
         _ => match error.kind() {
+            // The verifier's words.
+            io::ErrorKind::PermissionDenied => PRIVILEGES.to_owned(),
             io::ErrorKind::NotFound => "`ip link` lists the interfaces".to_owned(),
             io::ErrorKind::NetworkDown => format!("bring it up: ip link set {name} up"),
             _ => String::new(),
