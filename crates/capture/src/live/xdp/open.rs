@@ -10,7 +10,12 @@ use std::{
     io,
     os::fd::{AsRawFd, OwnedFd},
     sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
+
+/// How long a queue that is taken is waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Frames of a queue: a card wants some hundred at a time; more than the upper bound is 4 GiB.
 const FRAMES: (u32, u32) = (1 << 10, 1 << 20);
@@ -119,7 +124,7 @@ fn attempt(
 ) -> Result<(Vec<Queue>, OwnedFd), Failure> {
     let mut queues = Vec::new();
     for number in 0..known.unwrap_or(MAX_QUEUES) {
-        match Queue::open(shape, number) {
+        match open_queue(shape, number) {
             Ok(queue) => queues.push(queue),
             // One more than there are.
             Err((_, e)) if known.is_none() && number > 0 && e.raw_os_error() == Some(libc::EINVAL) => break,
@@ -137,6 +142,20 @@ fn attempt(
     let flag = if mode == Mode::Generic { kernel::GENERIC } else { kernel::NATIVE };
     let link = kernel::attach(program, shape.interface, flag).map_err(|e| (ATTACH, e))?;
     Ok((queues, link))
+}
+
+/// Opens the sockets of a queue. The kernel lets a queue go a moment after its last socket was closed: by the attempt
+/// before this one, or by a sensor that has just ended.
+fn open_queue(shape: &Shape, number: u32) -> Result<Queue, Failure> {
+    let begin = Instant::now();
+    loop {
+        match Queue::open(shape, number) {
+            Err((_, e)) if e.raw_os_error() == Some(libc::EBUSY) && begin.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
+    }
 }
 
 /// As long as the socket is open.
