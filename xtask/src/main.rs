@@ -5,6 +5,7 @@ mod deny;
 mod fuzz;
 mod r#gen;
 mod golden;
+mod live;
 mod loss;
 mod sh;
 mod tidy;
@@ -33,6 +34,12 @@ enum Task {
     Bench(bench::BenchArgs),
     /// Tell what is left of the transactions when packets are lost or reordered
     Loss(loss::LossArgs),
+    /// Real traffic through every source, judged by the server's access log (needs root)
+    Live(live::check::LiveArgs),
+    /// The highest rate without loss, and what is delivered beyond it, beside Suricata (needs root)
+    Knee(live::knee::KneeArgs),
+    /// Half the highest rate for an hour: does anything grow, do the books balance? (needs root)
+    Soak(live::soak::SoakArgs),
     /// Run a command and print what it cost
     #[command(hide = true)]
     Measure {
@@ -51,6 +58,9 @@ fn main() -> ExitCode {
         Task::Gen(args) => r#gen::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Loss(args) => loss::run(&args),
+        Task::Live(args) => live::check::run(&args),
+        Task::Knee(args) => live::knee::run(&args),
+        Task::Soak(args) => live::soak::run(&args),
         Task::Measure { command } => bench::measure::helper(&command),
     };
     match done {

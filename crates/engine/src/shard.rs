@@ -6,7 +6,6 @@ use harken_flow::{Chunk, CloseReason, Dir, Flow, FlowTable, Gap, Handler, Sheddi
 use harken_http::probe::{self, Look};
 use harken_http::{Analyzer, Conn};
 use harken_wire::{Encap, Segment, Timestamp};
-use std::hint::black_box;
 use std::sync::Arc;
 
 /// Settings of a [`Shard`].
@@ -83,6 +82,12 @@ impl<O: Output> Shard<O> {
     pub fn shed(&mut self, bodies: bool, flows: Shedding) {
         self.core.analyzer.shed_bodies(bodies);
         self.table.shed(flows);
+    }
+
+    /// Where segments come from, from here on, by a number of the caller's: flows that begin keep it
+    /// ([`harken_flow::Flow::source`]).
+    pub const fn set_source(&mut self, source: u16) {
+        self.table.set_source(source);
     }
 
     /// Time passes without a segment for this shard.
@@ -165,13 +170,16 @@ impl<O: Output> Handler for Core<O> {
     }
 
     #[inline]
-    fn warm<'s>(&self, states: impl Iterator<Item = &'s State> + Clone) {
-        let conns = states.clone().filter_map(|state| state.conn.as_ref());
-        let infos = states.filter_map(|state| state.info.as_ref());
-        let sum = conns.clone().fold(0, |sum, conn| sum ^ conn.warm());
-        let sum = infos.clone().fold(sum, |sum, info| sum ^ info.warm());
-        let sum = conns.fold(sum, |sum, conn| sum ^ conn.warm_slot());
-        black_box(infos.fold(sum, |sum, info| sum ^ info.warm_text()));
+    fn warm(&self, dir: Dir, state: &State) {
+        if let Some(conn) = &state.conn {
+            conn.prefetch();
+        }
+        // Records are written when the responder speaks.
+        if dir == Dir::Resp
+            && let Some(info) = &state.info
+        {
+            info.prefetch();
+        }
     }
 
     #[inline]

@@ -1,8 +1,8 @@
 //! What every record of one connection has in common, worked out once.
 use crate::community_id::CommunityId;
 use crate::uid::Uid;
-use crate::zeek::{Form, prefix};
-use harken_wire::{Encap, Ip, Timestamp};
+use crate::zeek::{self, Form};
+use harken_wire::{Encap, Ip, Timestamp, prefetch};
 use std::cell::OnceCell;
 use std::io::Write;
 use std::sync::Arc;
@@ -67,7 +67,13 @@ impl Endpoint {
 
 /// Identity of one connection: made when the first record of the connection is about to be written (the
 /// roles of the endpoints are settled by then) and kept with the connection's state.
+///
+/// With many connections, reading it is much of what a record costs: what every line of a Zeek log needs lies
+/// at the start of a cache line.
+#[repr(C, align(64))]
 pub struct FlowInfo {
+    form: Form,
+    prefix: Prefix,
     /// The connection's identifier, shared by all logs.
     pub uid: Uid,
     /// The originator.
@@ -80,8 +86,29 @@ pub struct FlowInfo {
     pub start: Timestamp,
     seed: u16,
     community_id: OnceCell<CommunityId>,
-    form: Form,
-    prefix: Box<[u8]>,
+}
+
+/// The columns `uid` to `id.resp_p`, kept inline.
+struct Prefix {
+    len: u8,
+    text: [u8; Self::MAX],
+}
+
+impl Prefix {
+    /// The longest, in JSON with two IPv6 addresses of eight groups of four digits, takes 171 bytes.
+    const MAX: usize = 174;
+
+    fn new(bytes: &[u8]) -> Self {
+        let mut text = [0; Self::MAX];
+        let len = bytes.len().min(Self::MAX);
+        text.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        Self { len: len as u8, text }
+    }
+
+    #[inline]
+    fn as_bytes(&self) -> &[u8] {
+        self.text.get(..usize::from(self.len)).unwrap_or_default()
+    }
 }
 
 impl FlowInfo {
@@ -105,11 +132,11 @@ impl FlowInfo {
             seed,
             community_id: OnceCell::new(),
             form,
-            prefix: Box::default(),
+            prefix: Prefix::new(&[]),
         };
-        let mut bytes = Vec::with_capacity(160);
-        prefix(&mut bytes, form, &info);
-        info.prefix = bytes.into_boxed_slice();
+        let mut bytes = Vec::with_capacity(Prefix::MAX);
+        zeek::prefix(&mut bytes, form, &info);
+        info.prefix = Prefix::new(&bytes);
         info
     }
 
@@ -120,23 +147,19 @@ impl FlowInfo {
             .get_or_init(|| CommunityId::tcp((client.ip, client.port), (server.ip, server.port), self.seed))
     }
 
-    /// Reads what the next record will need, ahead of time. The result means nothing.
+    /// Asks for the memory that the next record of a Zeek log will need.
     #[inline]
-    pub fn warm(&self) -> u64 {
-        self.form as u64 ^ self.prefix.len() as u64 ^ self.start.0
-    }
-
-    /// Reads on behind [`FlowInfo::warm`].
-    #[inline]
-    pub fn warm_text(&self) -> u64 {
-        let line = |at: usize| self.prefix.get(at).copied().map_or(0, u64::from);
-        line(0) ^ line(64) ^ line(128)
+    pub fn prefetch(&self) {
+        prefetch(&self.form);
+        let text = &self.prefix.text;
+        // Two IPv4 addresses fill two lines of the cache, two IPv6 addresses three.
+        text.get(64).into_iter().chain(text.get(128)).for_each(prefetch);
     }
 
     /// The columns `uid` to `id.resp_p`, ready to be copied; `None` when they were made in the other form.
     #[inline]
     pub(crate) fn prefix(&self, form: Form) -> Option<&[u8]> {
-        (self.form == form).then_some(&self.prefix)
+        (self.form == form).then_some(self.prefix.as_bytes())
     }
 }
 

@@ -28,6 +28,7 @@ pub struct Flow {
     pub(crate) rims: Pair<Rim>,
     pub(crate) start: Timestamp,
     pub(crate) number: u64,
+    pub(crate) source: u16,
     pub(crate) history: History,
     pub(crate) weirds: Weirds,
     pub(crate) encaps: Pair<Option<Arc<Encap>>>,
@@ -232,6 +233,7 @@ impl Flow {
             rims: Pair::default(),
             start: ts,
             number,
+            source: 0,
             history: History::default(),
             seen: Seen::default(),
             encaps: Pair::default(),
@@ -293,6 +295,11 @@ impl Flow {
     /// Time of the last packet. Packets after both sides have closed do not count.
     pub const fn last(&self) -> Timestamp {
         self.last
+    }
+
+    /// Where its first packet came from: what [`crate::FlowTable::set_source`] had said then.
+    pub const fn source(&self) -> u16 {
+        self.source
     }
 
     /// Number of the flow in its table, counted from 0: the same in every replay of the same packets.

@@ -111,14 +111,10 @@ pub trait Handler {
     /// leaves it to the ports.
     fn orient(&mut self, bytes: &[u8]) -> Option<Dir>;
 
-    /// Called some segments ahead of `data` and `end`, with the flows that these will be called for, when many
-    /// segments are at hand: a consumer may read what it keeps of them, so that it lies in the cache when it is
-    /// needed. It is best read in several passes, each from where the one before leads.
-    fn warm<'s>(&self, _states: impl Iterator<Item = &'s Self::State> + Clone)
-    where
-        Self::State: 's,
-    {
-    }
+    /// Called some segments ahead of `data` and `end`, with the direction that these will be called with, when
+    /// many segments are at hand: a consumer may ask for what it keeps of the flow
+    /// ([`harken_wire::prefetch`]), so that it lies in the cache when it is needed.
+    fn warm(&self, _dir: Dir, _state: &Self::State) {}
 
     /// In-order bytes.
     fn data(&mut self, flow: &Flow, state: &mut Self::State, chunk: Chunk<'_>) -> Verdict;

@@ -8,6 +8,7 @@ mod cli;
 mod logs;
 mod manual;
 mod mirror_sim;
+mod origins;
 mod replay;
 mod report;
 mod run;
@@ -15,7 +16,6 @@ mod sandbox;
 mod sinks;
 mod style;
 mod summary;
-mod vnis;
 
 // Flows come and go by the thousand: with the allocator of the C library a fifth of the time of short
 // connections went into it.

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 const ETHERNET: u32 = 1;
 /// Packets between two looks at the clock.
 const BURST: u64 = 32;
+/// Virtual networks that the passes of a capture take turns in.
+const NETWORKS: u32 = 64;
 /// Header of VXLAN, RFC 7348 section 5.
 const HEADER: usize = 8;
 
@@ -61,7 +63,12 @@ pub fn run(args: &MirrorSim) -> Result<ExitCode> {
     let over = || args.run_for.is_some_and(|time| began.elapsed() >= time);
     match (&args.read, &args.interface) {
         (Some(path), _) => {
-            for _ in 0..args.times.max(1) {
+            for pass in 0..args.times.max(1) {
+                if over() {
+                    break;
+                }
+                // Another network each time: the connections of the pass before do not come again.
+                mirror.set_vni(args.vni.wrapping_add(pass % NETWORKS));
                 let mut reader = harken_capture::open(path)?;
                 let mut batch = Batch::default();
                 while !over() {
@@ -109,21 +116,27 @@ impl Mirror {
             socket.connect(args.to).with_context(|| format!("cannot send to {}", args.to))?;
             sockets.push(socket);
         }
-        let mut buffer = vec![0; HEADER];
-        let [_, a, b, c] = args.vni.to_be_bytes();
-        buffer.copy_from_slice(&[0x08, 0, 0, 0, a, b, c, 0]);
         let pace = Pace { rate: args.rate, began: Instant::now(), due: 0 };
-        Ok(Self {
+        let mut mirror = Self {
             sockets,
             decoder: Decoder::new(Config::default()),
-            buffer,
+            buffer: Vec::new(),
             length: args.packet_length.map_or(usize::MAX, usize::from),
             sent: 0,
             bytes: 0,
             refused: 0,
             skipped: 0,
             pace,
-        })
+        };
+        mirror.set_vni(args.vni);
+        Ok(mirror)
+    }
+
+    /// Writes the header that stands before each packet; of a larger number the lowest 24 bits count.
+    fn set_vni(&mut self, vni: u32) {
+        let [_, a, b, c] = vni.to_be_bytes();
+        self.buffer.clear();
+        self.buffer.extend_from_slice(&[0x08, 0, 0, 0, a, b, c, 0]);
     }
 
     fn packet(&mut self, packet: &Packet<'_>) {

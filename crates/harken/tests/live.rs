@@ -139,6 +139,12 @@ fn mirror(case: &str, port: u16) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Flags to listen on an address for VXLAN, also for that in the captures: they are wrapped once more.
+fn to_port(listen: &str) -> Vec<&str> {
+    let port = listen.rsplit(':').next().unwrap();
+    vec!["--udp", listen, "--vxlan-port", port, "--vxlan-port", "4789"]
+}
+
 /// Packets of a capture.
 fn packets(case: &str) -> u64 {
     let mut reader = harken_capture::open(&capture(case).join("input.pcap")).unwrap();
@@ -147,20 +153,37 @@ fn packets(case: &str) -> u64 {
 }
 
 #[test]
+fn each_pass_of_a_mirrored_capture_is_a_network_of_its_own() {
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let sensor = Sensor::start("live-passes", &to_port(&listen));
+    let output =
+        harken(&["mirror-sim", "--times", "3", "--vni", "16777214", "--rate", "2000", "--to", &listen])
+            .arg("--read")
+            .arg(capture("link-qinq").join("input.pcap"))
+            .output()
+            .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    sensor.seen(3 * packets("link-qinq"));
+    let (output, _, logs) = sensor.end();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let mut vnis: Vec<u64> =
+        lines(&logs, "capture_loss").iter().filter_map(|line| line["vni"].as_u64()).collect();
+    vnis.sort_unstable();
+    assert_eq!(vnis, [0, 16_777_214, 16_777_215], "of a number of 25 bits 24 count: {said}");
+    let once = golden("link-qinq");
+    let mut thrice: Vec<String> = std::iter::repeat_n(once, 3).flatten().collect();
+    thrice.sort();
+    assert_eq!(essence(&lines(&logs, "http")), thrice, "{said}");
+}
+
+#[test]
 fn mirrored_traffic_over_udp() {
     let port = free_port();
     let listen = format!("127.0.0.1:{port}");
     for workers in ["1", "2"] {
-        let args = [
-            "--udp",
-            &listen,
-            "--workers",
-            workers,
-            "--vxlan-port",
-            &port.to_string(),
-            "--vxlan-port",
-            "4789",
-        ];
+        let mut args = to_port(&listen);
+        args.extend(["--workers", workers]);
         let sensor = Sensor::start(&format!("live-udp-{workers}"), &args);
         mirror("vxlan-api", port);
         sensor.seen(packets("vxlan-api"));
@@ -177,6 +200,50 @@ fn mirrored_traffic_over_udp() {
         let read = stats.iter().map(|s| s["pkts_proc"].as_u64().unwrap()).sum::<u64>();
         assert_eq!(read, packets("vxlan-api"), "{stats:?}");
     }
+}
+
+#[test]
+fn a_killed_sensor_leaves_logs_that_lack_at_most_the_last_second() {
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let sensor = Sensor::start("live-killed", &to_port(&listen));
+    mirror("vxlan-api", port);
+    sensor.seen(packets("vxlan-api"));
+    std::thread::sleep(Duration::from_secs(1));
+    let logs = sensor.logs.clone();
+    drop(sensor); // SIGKILL
+    let got = essence(&lines(&logs, "http"));
+    let golden = golden("vxlan-api");
+    assert!(got.iter().all(|line| golden.contains(line)), "{got:?}");
+    // What waits for the end of its connection is not over, and not in the log.
+    assert!(got.len() + 4 >= golden.len(), "{} of {}", got.len(), golden.len());
+
+    // The next one takes the folder, and adds to what is there.
+    let args = ["run", "--udp", &listen, "--run-for", "1s", "--log-dir"];
+    let output = harken(&args).arg(&logs).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(essence(&lines(&logs, "http")), got);
+}
+
+#[test]
+fn a_load_balancer_finds_the_sensor_healthy() {
+    use std::io::Write as _;
+    let (udp, health) = (free_port(), free_port());
+    let health = format!("127.0.0.1:{health}");
+    let sensor =
+        Sensor::start("live-health", &["--udp", &format!("127.0.0.1:{udp}"), "--health", health.as_str()]);
+    for _ in 0..2 {
+        let mut stream = std::net::TcpStream::connect(&health).unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: target\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    // A check that only connects.
+    drop(std::net::TcpStream::connect(&health).unwrap());
+    let (output, took, _) = sensor.end();
+    assert!(output.status.success() && took < Duration::from_secs(5), "{took:?} {output:?}");
+    assert!(std::net::TcpStream::connect(&health).is_err(), "nobody is healthy any more");
 }
 
 #[test]

@@ -126,17 +126,12 @@ impl Conn {
         self.http
     }
 
-    /// Reads what the next bytes will need, ahead of time; see [`harken_flow::Handler::warm`]. The result means
-    /// nothing.
+    /// Asks for the memory that the next bytes will need; see [`harken_flow::Handler::warm`].
     #[inline]
-    pub fn warm(&self) -> u64 {
-        if let Mode::Http(h1) = &self.mode { h1.warm() } else { 0 }
-    }
-
-    /// Reads on behind [`Conn::warm`]: the slot of the oldest transaction that is not over.
-    #[inline]
-    pub fn warm_slot(&self) -> u64 {
-        if let Mode::Http(h1) = &self.mode { h1.warm_slot() } else { 0 }
+    pub fn prefetch(&self) {
+        if let Mode::Http(h1) = &self.mode {
+            h1.prefetch();
+        }
     }
 
     /// What the connection speaks now, when that is not HTTP/1.

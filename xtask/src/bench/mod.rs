@@ -15,6 +15,7 @@ use crate::sh;
 use anyhow::{Context, Result};
 use measure::{Usage, measure, median};
 use recording::Recording;
+pub(crate) use recording::is_fresh;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

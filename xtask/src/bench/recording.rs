@@ -35,7 +35,8 @@ impl Recording {
     }
 }
 
-fn is_fresh(path: &Path) -> bool {
+/// Whether a file is there and newer than this program.
+pub(crate) fn is_fresh(path: &Path) -> bool {
     let changed = |path: &Path| path.metadata().and_then(|meta| meta.modified());
     let program = std::env::current_exe().and_then(|program| changed(&program));
     matches!((changed(path), program), (Ok(file), Ok(program)) if file > program)

@@ -12,7 +12,7 @@
 //! 4. A request that no record stands for is *missing*.
 
 use anyhow::{Context, Result};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::HashMap;
 
 /// Client address and port.
@@ -81,13 +81,13 @@ impl Record {
 }
 
 /// The server's requests by client, each in order.
-pub(super) struct Truth(HashMap<Client, Vec<Request>>);
+pub(crate) struct Truth(HashMap<Client, Vec<Request>>);
 
 /// The records by client, each in order.
-pub(super) struct Records(HashMap<Client, Vec<Record>>);
+pub(crate) struct Records(HashMap<Client, Vec<Record>>);
 
 /// Reads an access log.
-pub(super) fn truth(access: &str) -> Result<Truth> {
+pub(crate) fn truth(access: &str) -> Result<Truth> {
     let mut all: HashMap<Client, Vec<Request>> = HashMap::new();
     for (index, line) in access.lines().enumerate() {
         let request: Request =
@@ -101,7 +101,7 @@ pub(super) fn truth(access: &str) -> Result<Truth> {
 }
 
 /// Reads an http.log of JSON lines.
-pub(super) fn records(log: &str) -> Result<Records> {
+pub(crate) fn records(log: &str) -> Result<Records> {
     let mut all: HashMap<Client, Vec<Record>> = HashMap::new();
     for (index, line) in log.lines().enumerate() {
         let record: Record =
@@ -112,24 +112,26 @@ pub(super) fn records(log: &str) -> Result<Records> {
 }
 
 /// How many requests came to what. `wrong` also counts records for which there is no request at all.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) total: u64,
-    pub(super) right: u64,
-    pub(super) marked: u64,
-    pub(super) missing: u64,
-    pub(super) wrong: u64,
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Tally {
+    pub(crate) total: u64,
+    pub(crate) right: u64,
+    pub(crate) marked: u64,
+    pub(crate) missing: u64,
+    pub(crate) wrong: u64,
+    /// Requests at the end of which the client hung up; only [`judge_live`] counts them apart.
+    pub(crate) hung_up: u64,
 }
 
 impl Tally {
     /// A percentage of all requests.
-    pub(super) fn share(&self, count: u64) -> f64 {
+    pub(crate) fn share(&self, count: u64) -> f64 {
         100.0 * count as f64 / self.total.max(1) as f64
     }
 }
 
 /// Judges every request.
-pub(super) fn judge(truth: &Truth, records: &Records) -> Tally {
+pub(crate) fn judge(truth: &Truth, records: &Records) -> Tally {
     let mut tally = Tally::default();
     for (client, requests) in &truth.0 {
         let records = records.0.get(client).map_or(&[][..], Vec::as_slice);
@@ -140,6 +142,31 @@ pub(super) fn judge(truth: &Truth, records: &Records) -> Tally {
             connection(&[], records, &mut tally);
         }
     }
+    tally
+}
+
+/// What nginx logs when the client has hung up before the response.
+const CLIENT_CLOSED: u16 = 499;
+
+/// As [`judge`], where clients hang up in the middle, as load generators do at their end. Such a request is
+/// the last one of its connection, and either the server says that it was (status 499), or the record says
+/// that the exchange is incomplete. It must have been seen: a record asks for it, whatever it got.
+pub(crate) fn judge_live(mut truth: Truth, mut records: Records) -> Tally {
+    let mut hung_up = 0;
+    for (client, requests) in &mut truth.0 {
+        let Some(records) = records.0.get_mut(client) else { continue };
+        let Some(last) = requests.last() else { continue };
+        let Some(at) = records.iter().rposition(|record| record.asks(last)) else { continue };
+        let closed = last.s == CLIENT_CLOSED || records.get(at).is_some_and(Record::is_marked);
+        if closed {
+            hung_up += 1;
+            requests.pop();
+            records.remove(at);
+        }
+    }
+    let mut tally = judge(&truth, &records);
+    tally.total += hung_up;
+    tally.hung_up = hung_up;
     tally
 }
 
@@ -234,7 +261,34 @@ mod tests {
             ("elsewhere", format!("{a}{b}").replace("4000", "4001"), (0, 0, 2, 2)),
         ] {
             let tally = judge(&truth(ACCESS).unwrap(), &records(&log).unwrap());
-            assert_eq!(tally, Tally { total: 2, right, marked, missing, wrong }, "{name}");
+            assert_eq!(tally, Tally { total: 2, right, marked, missing, wrong, hung_up: 0 }, "{name}");
+        }
+    }
+
+    #[test]
+    fn clients_may_hang_up_at_the_end_only() {
+        let a = line(Some(("GET", "/a")), Some((200, 10)), ",\"user_agent\":\"x\"");
+        let half = |uri| line(Some(("GET", uri)), None, "");
+        let closed = ACCESS.replace("404", "499");
+        for (name, access, log, (right, hung_up, marked, missing)) in [
+            ("no response", closed.as_str(), format!("{a}{}", half("/b")), (1, 1, 0, 0)),
+            (
+                "a response all the same",
+                &closed,
+                format!("{a}{}", line(Some(("GET", "/b")), Some((200, 7)), "")),
+                (1, 1, 0, 0),
+            ),
+            ("cut, and the server does not know", ACCESS, format!("{a}{}", half("/b")), (1, 1, 0, 0)),
+            ("not seen at all", &closed, a.clone(), (1, 0, 0, 1)),
+            (
+                "not the last one",
+                ACCESS,
+                half("/a") + &line(Some(("GET", "/b")), Some((404, 20)), ""),
+                (1, 0, 1, 0),
+            ),
+        ] {
+            let tally = judge_live(truth(access).unwrap(), records(&log).unwrap());
+            assert_eq!(tally, Tally { total: 2, right, marked, missing, wrong: 0, hung_up }, "{name}");
         }
     }
 

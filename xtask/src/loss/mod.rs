@@ -4,7 +4,7 @@
 //! moved; Harken reads the result, and every request of the server's access log is judged.
 
 mod impair;
-mod judge;
+pub(crate) mod judge;
 
 use crate::bench::{fresh_dir, table};
 use crate::r#gen::disturb::Disturbance;

@@ -1,15 +1,14 @@
 //! Segments that are at hand together: their flows are found and read ahead.
 //!
-//! With tens of thousands of flows, most of the time goes into waiting for memory. Each pass over a batch is a
-//! short loop whose rounds do not depend on each other, so that the processor waits for many of them at once.
-use super::{FlowTable, Place, Slot, spread};
+//! With tens of thousands of flows, most of the time would go into waiting for memory. Each pass over a batch
+//! asks for what the next one reads: the index, the flows, what the consumer keeps of them.
+use super::{FlowTable, Place, Slot};
 use crate::Handler;
 use crate::key::PackedKey;
-use harken_wire::{Segment, Timestamp};
-use std::hint::black_box;
+use harken_wire::{Segment, Timestamp, prefetch};
 
 /// Segments whose flows are looked up ahead.
-pub const BATCH: usize = 32;
+pub const BATCH: usize = 64;
 
 impl<S> FlowTable<S> {
     /// Takes segments in order, each with the time of its capture. It does what [`FlowTable::segment`] does for
@@ -23,6 +22,7 @@ impl<S> FlowTable<S> {
         for chunk in segments.chunks(BATCH) {
             for (place, (_, segment)) in places.iter_mut().zip(chunk) {
                 *place = self.place(segment);
+                self.index.prefetch(place.hash);
             }
             let places = places.get_mut(..chunk.len()).unwrap_or_default();
             self.read_ahead(places, chunk, handler);
@@ -49,18 +49,20 @@ impl<S> FlowTable<S> {
     ) {
         for place in places.iter_mut() {
             // The key is compared when the flow is used: a hash of 32 bits is hardly ever wrong.
-            let entry = self.index.find(spread(place.hash), |entry| entry.hash == place.hash);
-            place.id = entry.map_or(Place::NOWHERE, |entry| entry.id);
+            place.id = self.index.find(place.hash, |_| true).unwrap_or(Place::NOWHERE);
+            if let Some(Slot { class, flow, .. }) = self.slots.get(place.id) {
+                prefetch(class);
+                prefetch(&flow.last);
+                prefetch(&flow.halves.low);
+                prefetch(&flow.halves.high);
+            }
         }
-        let slot = |place: &Place| self.slots.get(place.id);
-        let sum = places.iter().filter_map(slot).fold(0, |sum, Slot { class, flow, .. }| {
-            sum ^ *class as u64 ^ flow.last.0 ^ flow.halves.low.next ^ flow.halves.high.next
-        });
-        black_box(sum);
-        let speaks = |(_, seg): &(Timestamp, Segment<'_>)| {
-            !seg.payload.is_empty() || seg.flags.fin() || seg.flags.rst()
-        };
-        let speakers = places.iter().zip(segments).filter(|(_, segment)| speaks(segment));
-        handler.warm(speakers.filter_map(|(place, _)| slot(place)?.state.as_ref()));
+        for (place, (_, seg)) in places.iter().zip(segments) {
+            if (!seg.payload.is_empty() || seg.flags.fin() || seg.flags.rst())
+                && let Some(Slot { flow, state: Some(state), .. }) = self.slots.get(place.id)
+            {
+                handler.warm(flow.dir(place.side), state);
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The flow table: finding flows, opening, closing, time-outs, eviction.
 mod batch;
+mod index;
 mod shed;
 mod slab;
 mod timeouts;
@@ -19,7 +20,7 @@ use crate::timer::{Link, Queue};
 use crate::weird::{Weird, Weirds};
 use crate::{CloseReason, Config, Dir, Handler};
 use harken_wire::{Segment, Timestamp};
-use hashbrown::HashTable;
+use index::Index;
 use slab::Slab;
 
 /// Packet time that goes back by more than this is a step of the clock, not a reordering.
@@ -67,19 +68,6 @@ impl Place {
     const NOWHERE: u32 = u32::MAX;
 }
 
-/// An entry of the hash index.
-#[derive(Clone, Copy)]
-struct Entry {
-    hash: u32,
-    id: u32,
-}
-
-/// The hash that the index works with, from the part of it that an entry keeps.
-#[inline]
-const fn spread(hash: u32) -> u64 {
-    hash as u64 | (hash as u64) << 32
-}
-
 /// The queues, and when the first of them is due.
 #[derive(Default)]
 struct Queues {
@@ -106,7 +94,7 @@ impl Queues {
 pub struct FlowTable<S> {
     config: Config,
     seed: Seed,
-    index: HashTable<Entry>,
+    index: Index,
     slots: Slab<Slot<S>>,
     free: Vec<u32>,
     queues: Queues,
@@ -117,6 +105,8 @@ pub struct FlowTable<S> {
     next_due: Timestamp,
     opened: u64,
     shedding: Shedding,
+    /// Where segments come from now.
+    source: u16,
 }
 
 impl<S> FlowTable<S> {
@@ -125,7 +115,7 @@ impl<S> FlowTable<S> {
         Self {
             config,
             seed: Seed::random(),
-            index: HashTable::new(),
+            index: Index::default(),
             slots: Slab::new(),
             free: Vec::new(),
             queues: Queues::default(),
@@ -135,6 +125,7 @@ impl<S> FlowTable<S> {
             next_due: Timestamp(u64::MAX),
             opened: 0,
             shedding: Shedding::NONE,
+            source: 0,
         }
     }
 
@@ -152,10 +143,8 @@ impl<S> FlowTable<S> {
 
     #[inline]
     fn find(&self, hash: u32, key: &PackedKey, fits: impl Fn(&PackedKey) -> bool) -> Option<u32> {
-        let same = |e: &Entry| {
-            e.hash == hash && self.slots.get(e.id).is_some_and(|s| s.flow.key == *key && fits(&s.flow.key))
-        };
-        self.index.find(spread(hash), same).map(|e| e.id)
+        let same = |id| self.slots.get(id).is_some_and(|s| s.flow.key == *key && fits(&s.flow.key));
+        self.index.find(hash, same)
     }
 
     /// Whether the flow of an earlier look-up is still where it was found.
@@ -166,6 +155,12 @@ impl<S> FlowTable<S> {
                 && slot.flow.key == place.key
                 && slot.flow.key.fits(&place.key, place.side)
         })
+    }
+
+    /// Sets where segments come from, from here on, by a number of the caller's: flows that are opened keep it
+    /// ([`crate::Flow::source`]).
+    pub const fn set_source(&mut self, source: u16) {
+        self.source = source;
     }
 
     /// Takes one segment, captured at `ts`, whose flow may have been looked up before. Segments that were taken
@@ -340,6 +335,7 @@ impl<S> FlowTable<S> {
             self.evict(handler);
         }
         let mut flow = Flow::new(key, side, ts, self.opened);
+        flow.source = self.source;
         self.opened += 1;
         if seg.flags.syn() {
             flow.facts.set(Facts::ORIG_KNOWN);
@@ -365,7 +361,7 @@ impl<S> FlowTable<S> {
                 self.slots.push(slot)
             }
         };
-        self.index.insert_unique(spread(hash), Entry { hash, id }, |e| spread(e.hash));
+        self.index.insert(hash, id);
         self.stats.opened += 1;
         self.stats.flows += 1;
         self.stats.flows_peak = self.stats.flows_peak.max(self.stats.flows);
@@ -420,9 +416,7 @@ impl<S> FlowTable<S> {
         slot.flow.rare = None;
         slot.flow.encaps = Pair::default();
         let class = std::mem::replace(&mut slot.class, Class::Free);
-        if let Ok(entry) = self.index.find_entry(spread(hash), |e| e.id == id) {
-            entry.remove();
-        }
+        self.index.remove(hash, id);
         let mut links = std::mem::take(&mut self.queues.idle_links);
         if let Some(queue) = self.queues.of(class) {
             queue.remove(&mut links, id);

@@ -227,15 +227,25 @@ pub struct Analysis {
 
 /// Parses a number of bytes: `4096`, `16k`, `2m`.
 fn bytes(text: &str) -> Result<usize, String> {
+    let bytes = usize::try_from(size(text)?).ok().filter(|bytes| *bytes <= 64 << 20);
+    bytes.ok_or_else(|| format!("'{text}' is more than 64m"))
+}
+
+/// A number of bytes: `4096`, `16k`, `2m`, `20g`, `1t`.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("'{text}' is not a number of bytes: write for example 4096, 16k, 2m or 20g");
     let lower = text.to_ascii_lowercase();
-    let (digits, unit) = match lower.strip_suffix(['k', 'm']) {
-        Some(digits) if lower.ends_with('k') => (digits, 1 << 10),
-        Some(digits) => (digits, 1 << 20),
-        None => (lower.as_str(), 1),
+    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let shift = match lower.get(digits.len()..).unwrap_or_default() {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return Err(wrong()),
     };
-    let wrong = || format!("'{text}' is not a number of bytes: write for example 4096, 16k or 2m");
-    let number = digits.parse::<usize>().map_err(|_| wrong())?;
-    number.checked_mul(unit).filter(|n| *n <= 64 << 20).ok_or_else(|| format!("'{text}' is more than 64m"))
+    number.checked_mul(1 << shift).ok_or_else(wrong)
 }
 
 #[cfg(test)]

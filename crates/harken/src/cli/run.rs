@@ -1,5 +1,5 @@
 //! The flags of live capture: `run`, `top` and `reload`.
-use super::{Analysis, Format, bytes};
+use super::{Analysis, Format, size};
 use crate::logs::Compress;
 use clap::{Args, ValueHint};
 use std::net::SocketAddr;
@@ -62,11 +62,11 @@ pub struct Run {
     pub no_promiscuous: bool,
 
     /// With `--interface`: memory that the kernel writes packets to, for each interface and worker.
-    #[arg(long, value_name = "BYTES", default_value = "32m", value_parser = bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "32m", value_parser = memory)]
     pub ring: usize,
 
     /// With `--udp`: receive buffer of each socket.
-    #[arg(long, value_name = "BYTES", default_value = "32m", value_parser = bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "32m", value_parser = memory)]
     pub receive_buffer: usize,
 
     /// Threads that receive and analyse; connections are shared out among them.
@@ -110,7 +110,7 @@ pub struct Run {
     pub keep_size: u64,
 
     /// Bytes of log lines that may wait for the disk; beyond it blocks of lines are dropped and counted.
-    #[arg(long, value_name = "BYTES", default_value = "64m", value_parser = bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "64m", value_parser = memory)]
     pub log_queue: usize,
 
     /// How often stats.log and capture_loss.log are written.
@@ -196,7 +196,8 @@ pub struct MirrorSim {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub rate: u64,
 
-    /// How often the capture is sent.
+    /// How often the capture is sent: each time under the next VNI, 64 in turn, so that its connections are
+    /// other ones.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "read")]
     pub times: u32,
 
@@ -238,21 +239,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(unit).map(Duration::from_secs).ok_or_else(wrong)
 }
 
-/// A number of bytes on a disk: `512k`, `100m`, `20g`, `1t`.
-fn size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("'{text}' is not a size: write for example 512k, 100m or 20g");
-    let lower = text.to_ascii_lowercase();
-    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let shift = match lower.get(digits.len()..).unwrap_or_default() {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        _ => return Err(wrong()),
-    };
-    number.checked_mul(1 << shift).ok_or_else(wrong)
+/// A number of bytes of memory.
+fn memory(text: &str) -> Result<usize, String> {
+    let most = 4 << 30;
+    let bytes = usize::try_from(size(text)?).ok().filter(|bytes| *bytes <= most);
+    bytes.ok_or_else(|| format!("'{text}' is more than 4g"))
 }
 
 #[cfg(test)]
@@ -266,6 +257,8 @@ mod tests {
         assert_eq!(duration("0"), Ok(Duration::ZERO));
         assert!(duration("1y").is_err() && duration("h").is_err() && duration("").is_err());
         assert_eq!(size("20G"), Ok(20 << 30));
+        assert_eq!(memory("128m"), Ok(128 << 20));
+        assert!(memory("5g").is_err());
         assert!(size("1x").is_err() && size("99999999999t").is_err());
         assert_eq!(listen("4789"), Ok(SocketAddr::from(([0, 0, 0, 0], 4789))));
         assert!(listen("[::1]:4789").is_ok() && listen("eth0").is_err());

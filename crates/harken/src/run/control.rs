@@ -140,8 +140,8 @@ fn figures(shared: &[Arc<Shared>], lines_dropped: u64, uptime: Duration) -> Valu
     let total = total(shared);
     let workers: Vec<Value> = shared.iter().map(|worker| worker_figures(&worker.snapshot())).collect();
     let vnis: Vec<Value> = total
-        .vnis
-        .sorted()
+        .origins
+        .by_vni()
         .into_iter()
         .map(|(vni, seen)| {
             json!({"vni": vni, "segments": seen.segments, "payload_bytes": seen.payload, "gap_bytes": seen.gaps})
@@ -158,6 +158,11 @@ fn figures(shared: &[Arc<Shared>], lines_dropped: u64, uptime: Duration) -> Valu
         .iter()
         .map(|(name, s)| json!({"source": name, "received": s.received, "dropped": s.dropped, "refused": s.refused, "truncated": s.truncated}))
         .collect();
+    // Of the whole machine or container: what came for others counts, too.
+    let udp = harken_capture::live::udp_counters().ok().map(|udp| {
+        json!({"received": udp.received, "no_port": udp.no_port, "errors": udp.errors,
+            "buffer_full": udp.buffer_full, "bad_checksum": udp.bad_checksum})
+    });
     json!({
         "time": now().0 as f64 / 1e9,
         "uptime_seconds": uptime.as_secs_f64(),
@@ -167,6 +172,7 @@ fn figures(shared: &[Arc<Shared>], lines_dropped: u64, uptime: Duration) -> Valu
             "3xx": total.by_class[3], "4xx": total.by_class[4], "5xx": total.by_class[5]},
         "workers": workers,
         "sources": sources,
+        "system_udp": udp,
         "vnis": vnis,
         "endpoints": endpoints,
     })

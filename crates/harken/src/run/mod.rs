@@ -8,6 +8,7 @@ mod health;
 pub mod open;
 mod overload;
 mod period;
+mod silence;
 mod source;
 pub mod top;
 mod worker;
@@ -63,6 +64,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     let logs = open::logs(args, form)?;
     let health = health.map(health::Health::start).transpose()?;
 
+    let live = sources.iter().all(Sources::are_live);
     let names = sources.first().map(Sources::names).unwrap_or_default();
     say(&format!(
         "receiving from {} with {} worker{}",
@@ -100,7 +102,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     let control = control.start(shared.clone(), logs.counters(), Arc::clone(&reopen))?;
 
     let began = Instant::now();
-    let mut period = Period::new(args.stats_every, form, &logs, &names);
+    let mut period = Period::new(args.stats_every, form, &logs, &names, live);
     let code = loop {
         std::thread::sleep(LOOK);
         if signals.hangup.swap(false, Ordering::Relaxed) || reopen.swap(false, Ordering::Relaxed) {

@@ -1,7 +1,9 @@
 //! What is written and said once a period: `stats.log`, `capture_loss.log`, and a line when something is lost.
+use super::silence::Silence;
 use super::worker::{Shared, Snapshot};
 use super::{say, total};
 use crate::logs::{LogHandle, LogWriter, clock};
+use crate::origins::Seen;
 use harken_event::Form;
 use harken_event::zeek::sensor::{CaptureLoss, Stats};
 use std::sync::Arc;
@@ -16,32 +18,32 @@ pub struct Period {
     form: Form,
     stats: LogHandle,
     loss: LogHandle,
-    /// Name of the only source; several cannot be told apart in what is missing.
-    source: Option<String>,
+    /// Names of the sources, in the order of their numbers.
+    sources: Vec<String>,
     began: Instant,
     before: Snapshot,
     lines_dropped: u64,
     /// What is left undone was told.
     told: bool,
+    silence: Option<Silence>,
+    looked: Instant,
 }
 
 impl Period {
     /// Begins the first period.
-    pub fn new(every: Duration, form: Form, logs: &LogWriter, names: &[String]) -> Self {
-        let source = match names {
-            [one] => Some(one.clone()),
-            _ => None,
-        };
+    pub fn new(every: Duration, form: Form, logs: &LogWriter, names: &[String], live: bool) -> Self {
         Self {
             every,
             form,
             stats: logs.handle(super::open::STATS),
             loss: logs.handle(super::open::LOSS),
-            source,
+            sources: names.to_vec(),
             began: Instant::now(),
             before: Snapshot::default(),
             lines_dropped: 0,
             told: false,
+            silence: live.then(|| Silence::new(names)),
+            looked: Instant::now(),
         }
     }
 
@@ -54,6 +56,14 @@ impl Period {
                 true => format!("more arrives than there is time for; left undone: {}", undone.name()),
                 false => "the load has fallen; nothing is left undone any more".to_owned(),
             });
+        }
+        if let Some(silence) = &mut self.silence
+            && self.looked.elapsed() >= Duration::from_secs(1)
+        {
+            self.looked = Instant::now();
+            if let Some(line) = silence.look(&total(shared)) {
+                say(&line);
+            }
         }
         if !self.every.is_zero() && self.began.elapsed() >= self.every {
             self.last(shared, logs);
@@ -104,23 +114,34 @@ impl Period {
         .write(ts, self.form, out);
     }
 
-    /// The loss of all together, then that of each virtual network which had traffic.
+    /// The loss of all together, of each source where there are several, and of each virtual network of a
+    /// source. What had no traffic has no line.
     fn loss_lines(&self, now: &Snapshot, period: Duration, out: &mut Vec<u8>) -> u64 {
-        let before = &self.before;
         let ts = clock::now();
         let period = period.as_nanos() as u64;
-        let source = self.source.as_deref();
-        let missing = now.gap_bytes() - before.gap_bytes();
-        let seen = now.flow.payload_bytes - before.flow.payload_bytes;
-        let all = CaptureLoss { period, peer: PEER, source, vni: None, gaps: missing, acks: seen + missing };
+        let missing = now.gap_bytes() - self.before.gap_bytes();
+        let acks = now.flow.payload_bytes - self.before.flow.payload_bytes + missing;
+        let source = match self.sources.as_slice() {
+            [one] => Some(one.as_str()),
+            _ => None,
+        };
+        let all = CaptureLoss { period, peer: PEER, source, vni: None, gaps: missing, acks };
         all.write(ts, self.form, out);
         let mut lines = 1;
-        for (vni, _) in now.vnis.sorted().into_iter().filter(|(vni, _)| vni.is_some()) {
-            let since = now.vnis.since(&before.vnis, vni);
+        let mut line = |source, vni, since: Seen| {
             if since.segments > 0 || since.gaps > 0 {
                 let acks = since.payload + since.gaps;
-                CaptureLoss { vni, gaps: since.gaps, acks, ..all.clone() }.write(ts, self.form, out);
+                CaptureLoss { source, vni, gaps: since.gaps, acks, ..all }.write(ts, self.form, out);
                 lines += 1;
+            }
+        };
+        let new = now.origins.since(&self.before.origins);
+        for (number, name) in (0..).zip(&self.sources) {
+            if self.sources.len() > 1 {
+                line(Some(name), None, new.of_source(number));
+            }
+            for (vni, seen) in new.sorted(number) {
+                line(Some(name), Some(vni), seen);
             }
         }
         lines

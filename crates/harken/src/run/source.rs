@@ -63,7 +63,7 @@ impl Capture {
                 if let (Some(pace), Some(packet)) = (&mut self.pace, lent.iter().next()) {
                     pace.wait(packet.ts);
                 }
-                intake.take(lent.iter());
+                intake.take(0, lent.iter());
                 Polled::Packets
             }
             Err(damage) => Polled::Failed(damage.to_string()),
@@ -150,10 +150,10 @@ impl Sources {
 fn live(sources: &mut [Live], max: usize, wait: Duration, intake: &mut Intake) -> io::Result<Polled> {
     let alone = sources.len() == 1;
     let mut result = Polled::Nothing;
-    for source in &mut *sources {
+    for (number, source) in (0..).zip(&mut *sources) {
         let lent = source.next_batch(max, if alone { wait } else { Duration::ZERO })?;
         if !lent.is_empty() {
-            intake.take(lent.iter());
+            intake.take(number, lent.iter());
             result = Polled::Packets;
         }
     }

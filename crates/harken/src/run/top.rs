@@ -151,6 +151,19 @@ fn page(now: &Value, rates: &Map<String, Value>, vnis: &[Value], endpoints: &[Va
         let passed = whole(rate("packets_shed") + rate("segments_shed"));
         row("passed over", format!("{passed} packets/s, {} in all", grouped(packets + segments)));
     }
+    let udp = now.get("system_udp").cloned().unwrap_or_default();
+    let (unheard, full, bad) =
+        (figure(&udp, "no_port"), figure(&udp, "buffer_full"), figure(&udp, "bad_checksum"));
+    if unheard + full + bad > 0 {
+        let parts = [
+            (unheard, "to ports without a listener"),
+            (full, "found a full buffer"),
+            (bad, "with a bad checksum"),
+        ];
+        let said: Vec<_> =
+            parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", grouped(*n))).collect();
+        row("system's UDP", format!("{}, since it was started", said.join(", ")));
+    }
     for (number, worker) in now.get("workers").and_then(Value::as_array).into_iter().flatten().enumerate() {
         row(
             &format!("worker {number}"),

@@ -2,8 +2,8 @@
 use super::overload::{Level, Overload};
 use super::source::{Polled, Sources};
 use crate::logs::clock;
+use crate::origins::{Origin, Origins};
 use crate::sinks::Sinks;
-use crate::vnis::Vnis;
 use harken_capture::Packet;
 use harken_capture::live::LiveStats;
 use harken_engine::{BATCH, Config, Front, FrontStats, Ledger, Shard};
@@ -46,8 +46,8 @@ pub struct Snapshot {
     pub backlog: u8,
     /// What is left undone.
     pub level: Level,
-    /// By virtual network.
-    pub vnis: Vnis,
+    /// By source and virtual network.
+    pub origins: Origins,
     /// Transactions by the first digit of their status code; 0 is none.
     pub by_class: [u64; 10],
     /// Most frequent endpoints.
@@ -71,7 +71,7 @@ impl Snapshot {
         }
         self.backlog = self.backlog.max(other.backlog);
         self.level = self.level.max(other.level);
-        self.vnis.add(&other.vnis);
+        self.origins.add(&other.origins);
         for (mine, theirs) in self.by_class.iter_mut().zip(other.by_class) {
             *mine += theirs;
         }
@@ -155,7 +155,7 @@ impl Worker {
         let now = Instant::now();
         let shard = Shard::new(config, sinks);
         let last = Timestamp(0);
-        let intake = Intake { front, shard, vnis: Vnis::default(), packets: 0, bytes: 0, last };
+        let intake = Intake { front, shard, origins: Origins::default(), packets: 0, bytes: 0, last };
         Self { intake, sources, shared, overload: Overload::new(now), published: now }
     }
 
@@ -214,11 +214,11 @@ impl Worker {
 
     fn publish(&mut self) {
         let watched = self.shared.watched.load(Ordering::Relaxed);
-        let mut vnis = self.intake.vnis.clone();
+        let mut origins = self.intake.origins.clone();
         let summary = &self.intake.shard.output().summary;
         let (by_class, endpoints) =
             (summary.by_class(), if watched { summary.endpoints(ENDPOINTS) } else { Vec::new() });
-        vnis.add(self.intake.shard.output().gaps());
+        origins.add(self.intake.shard.output().gaps());
         let snapshot = Snapshot {
             packets: self.intake.packets,
             bytes: self.intake.bytes,
@@ -229,7 +229,7 @@ impl Worker {
             sources: self.sources.stats(),
             backlog: self.sources.backlog(),
             level: self.overload.level(),
-            vnis,
+            origins,
             by_class,
             endpoints,
         };
@@ -241,16 +241,17 @@ impl Worker {
 pub struct Intake {
     front: Front,
     shard: Shard<Sinks>,
-    vnis: Vnis,
+    origins: Origins,
     packets: u64,
     bytes: u64,
     last: Timestamp,
 }
 
 impl Intake {
-    /// Decodes packets and hands their segments to the shard, in order.
-    pub fn take<'p>(&mut self, lent: impl Iterator<Item = Packet<'p>>) {
-        let Self { front, shard, vnis, packets, bytes, last } = self;
+    /// Decodes packets of the source with this number and hands their segments to the shard, in order.
+    pub fn take<'p>(&mut self, source: u16, lent: impl Iterator<Item = Packet<'p>>) {
+        let Self { front, shard, origins, packets, bytes, last } = self;
+        shard.set_source(source);
         let frames = lent.map(|packet| {
             *packets += 1;
             *bytes += packet.data.len() as u64;
@@ -261,7 +262,7 @@ impl Intake {
             // Neighbours are mostly of the same network.
             for run in segments.chunk_by(|(_, a), (_, b)| a.encap.vni == b.encap.vni) {
                 let Some((_, first)) = run.first() else { continue };
-                let seen = vnis.of(first.encap.vni);
+                let seen = origins.of(Origin { source, vni: first.encap.vni });
                 seen.segments += run.len() as u64;
                 seen.payload += run.iter().map(|(_, segment)| segment.payload.len() as u64).sum::<u64>();
             }

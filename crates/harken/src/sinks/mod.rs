@@ -4,9 +4,9 @@ pub mod table;
 
 use crate::cli::Format;
 use crate::logs::LogHandle;
+use crate::origins::{Origin, Origins};
 use crate::style::Palette;
 use crate::summary::Summary;
-use crate::vnis::Vnis;
 use anyhow::{Context, Result};
 use dest::{Dest, Lines};
 use foldhash::HashSet;
@@ -148,7 +148,7 @@ pub struct Sinks {
     tunnel: Option<(Lines, Tunnels)>,
     form: Form,
     /// Missing bytes by virtual network.
-    gaps: Vnis,
+    gaps: Origins,
     /// What this shard saw.
     pub summary: Summary,
 }
@@ -189,7 +189,7 @@ impl Sinks {
             weird: plan.logs.as_ref().map(|logs| blocks(&logs.weird)),
             tunnel: None,
             form: plan.form(),
-            gaps: Vnis::default(),
+            gaps: Origins::default(),
             summary: Summary::default(),
         }
     }
@@ -205,7 +205,7 @@ impl Sinks {
             weird: Some(weird),
             tunnel: Some((tunnel, Arc::clone(&plan.tunnels))),
             form: plan.form,
-            gaps: Vnis::default(),
+            gaps: Origins::default(),
             summary: Summary::default(),
         }
     }
@@ -219,8 +219,8 @@ impl Sinks {
         }
     }
 
-    /// Missing bytes by virtual network; nothing else of it is counted here.
-    pub const fn gaps(&self) -> &Vnis {
+    /// Missing bytes by source and virtual network; nothing else of it is counted here.
+    pub const fn gaps(&self) -> &Origins {
         &self.gaps
     }
 
@@ -266,7 +266,7 @@ impl Output for Sinks {
 
     fn gap(&mut self, flow: &Flow, gap: &Gap) {
         let vni = flow.encap().and_then(|encap| encap.vni);
-        self.gaps.of(vni).gaps += gap.len;
+        self.gaps.of(Origin { source: flow.source(), vni }).gaps += gap.len;
     }
 
     fn weird(&mut self, weird: &Weird<'_>) {

@@ -7,7 +7,7 @@ use crate::analyzer::Analyzer;
 use crate::conn::Protocol;
 use crate::message::{Coding, Completeness, Framing, Known, Message};
 use harken_flow::{Chunk, Dir, Gap};
-use harken_wire::Timestamp;
+use harken_wire::{Timestamp, prefetch};
 
 /// What the connection is after the bytes were read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,19 +23,19 @@ pub(crate) enum Turn {
     },
 }
 
-/// State of an HTTP/1 connection.
+/// State of an HTTP/1 connection. It fills whole cache lines, few of them: with many connections, reading them
+/// is most of what a packet costs.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct H1 {
     request: Side,
     response: Side,
     slots: Slots,
     /// Set when the connection turns into something else.
-    turn: Turn,
-    /// A request was read.
-    requested: bool,
-    /// `bad_HTTP_request` was noted: once for a connection.
-    bad_request: bool,
+    turn: Option<Box<Turn>>,
 }
+
+const _: () = assert!(size_of::<Side>() == 64 && size_of::<H1>() == 256);
 
 impl H1 {
     pub(crate) fn new(midstream: bool, depth: u32) -> Self {
@@ -43,9 +43,7 @@ impl H1 {
             request: Side::new(Kind::Request),
             response: Side::new(Kind::Response),
             slots: Slots::new(midstream, depth),
-            turn: Turn::Http,
-            requested: false,
-            bad_request: false,
+            turn: None,
         }
     }
 
@@ -66,16 +64,13 @@ impl H1 {
         self.slots.request_gap(answered);
     }
 
-    /// Reads the parts that the next bytes will need.
+    /// Asks for the memory that the next bytes will need.
     #[inline]
-    pub(crate) fn warm(&self) -> u64 {
-        self.request.warm() ^ self.response.warm() ^ u64::from(self.slots.depth)
-    }
-
-    /// Reads the slot of the oldest transaction.
-    #[inline]
-    pub(crate) fn warm_slot(&self) -> u64 {
-        self.slots.warm()
+    pub(crate) fn prefetch(&self) {
+        prefetch(&self.request);
+        prefetch(&self.slots);
+        prefetch(&self.response);
+        prefetch(&self.turn);
     }
 
     fn side(&mut self, dir: Dir) -> &mut Side {
@@ -90,7 +85,7 @@ impl H1 {
     pub(crate) fn data(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Turn {
         let skipped_before = cx.stats.skipped;
         let mut at = 0;
-        while at < chunk.bytes.len() && self.turn == Turn::Http {
+        while at < chunk.bytes.len() && self.turn.is_none() {
             let rest = chunk.bytes.get(at..).unwrap_or_default();
             if chunk.dir == Dir::Resp && self.response.phase == Phase::Idle && self.starts_headless(rest) {
                 self.response.begin_headless(cx, chunk, at);
@@ -122,12 +117,16 @@ impl H1 {
         // Bytes of earlier chunks can be among the skipped ones: they were counted as parsed then.
         let skipped = cx.stats.skipped - skipped_before;
         cx.stats.parsed = (cx.stats.parsed + chunk.bytes.len() as u64).saturating_sub(skipped);
-        std::mem::replace(&mut self.turn, Turn::Http)
+        self.take_turn()
+    }
+
+    fn take_turn(&mut self) -> Turn {
+        self.turn.take().map_or(Turn::Http, |turn| *turn)
     }
 
     fn violation(&mut self, cx: &mut Analyzer, dir: Dir) {
-        if dir == Dir::Orig && !self.bad_request {
-            self.bad_request = true;
+        if dir == Dir::Orig && !self.request.noted {
+            self.request.noted = true;
             cx.note("bad_HTTP_request");
         }
         self.lose(dir, true);
@@ -169,20 +168,19 @@ impl H1 {
 
     fn request_head(&mut self, cx: &mut Analyzer) {
         let Some(mut message) = self.request.message.take() else { return };
-        if message.version.is_none() && !message.head_cut && self.requested {
+        if message.version.is_none() && !message.head_cut && self.request.begun {
             // HTTP/0.9 has one request for a connection: behind another one this is no request line.
             cx.give_back(message);
             return self.violation(cx, Dir::Orig);
         }
-        self.requested = true;
+        self.request.begun = true;
         cx.stats.requests += 1;
         self.end_bodiless_response(cx, message.ack);
         let answering = self.response.message.is_some();
-        if let Some(slot) = self.slots.push_request(cx, &message, answering) {
-            slot.head_only = message.method().eq_ignore_ascii_case(b"HEAD");
-            slot.connect = message.method().eq_ignore_ascii_case(b"CONNECT");
-            slot.upgrade = upgrade(&message);
-        }
+        let slot = self.slots.push_request(cx, &message, answering);
+        slot.head_only = message.method().eq_ignore_ascii_case(b"HEAD");
+        slot.connect = message.method().eq_ignore_ascii_case(b"CONNECT");
+        slot.upgrade = upgrade(&message);
         if message.desync.has(crate::Desync::FOLDED) {
             cx.note("HTTP_obsolete_line_folding");
         }
@@ -253,17 +251,18 @@ impl H1 {
             101 => {
                 let upgrade = self.slots.current().and_then(|slot| slot.upgrade);
                 self.slots.complete_response(cx, message);
-                self.turn = Turn::Opaque(match upgrade {
+                let protocol = match upgrade {
                     Some(Upgrade::WebSocket) => Protocol::WebSocket,
                     Some(Upgrade::Http2) => Protocol::Http2,
                     Some(Upgrade::Other) | None => Protocol::Upgraded,
-                });
+                };
+                self.turn = Some(Box::new(Turn::Opaque(protocol)));
             }
             status => {
                 let connect = self.slots.current().is_some_and(|slot| slot.connect);
                 self.slots.complete_response(cx, message);
                 if connect && matches!(status, 200..=299) {
-                    self.turn = Turn::Tunnel { depth: self.slots.depth };
+                    self.turn = Some(Box::new(Turn::Tunnel { depth: self.slots.depth }));
                 }
             }
         }
@@ -289,7 +288,7 @@ impl H1 {
             }
             GapEffect::Outside => self.lose(gap.dir, false),
         }
-        std::mem::replace(&mut self.turn, Turn::Http)
+        self.take_turn()
     }
 
     /// A direction has ended. Returns whether both have.

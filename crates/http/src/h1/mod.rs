@@ -5,4 +5,5 @@ pub mod conn;
 pub(crate) mod framing;
 pub mod head;
 mod pairing;
+mod row;
 mod side;

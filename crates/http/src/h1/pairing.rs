@@ -7,10 +7,10 @@
 //! was seen to pipeline on this connection, request and response are given out apart, marked
 //! [`Pairing::Ambiguous`]. What cannot be known is a client that pipelines for the first time exactly
 //! where bytes are missing; hardly any client pipelines.
+use super::row::Row;
 use crate::analyzer::Analyzer;
 use crate::exchange::{Exchange, Informational, Pairing};
 use crate::message::{Field, Message};
-use std::collections::VecDeque;
 
 /// What is known of the request of a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,7 +63,7 @@ pub(super) enum Upgrade {
 /// The transactions of a connection that are not over, oldest first.
 #[derive(Debug)]
 pub(super) struct Slots {
-    slots: VecDeque<Slot>,
+    slots: Row<Slot>,
     pub(super) depth: u32,
     /// The order alone tells which response belongs to which request.
     synced: bool,
@@ -84,7 +84,7 @@ impl Slots {
         // Requests may be under way on a connection that was joined in the middle.
         let synced = !midstream;
         Self {
-            slots: VecDeque::new(),
+            slots: Row::new(),
             depth,
             synced,
             midstream,
@@ -93,12 +93,6 @@ impl Slots {
             gave_up: false,
             response_gap_end: 0,
         }
-    }
-
-    /// Reads the oldest slot.
-    #[inline]
-    pub(super) fn warm(&self) -> u64 {
-        self.slots.front().map_or(0, |slot| slot.offset)
     }
 
     fn slot(&mut self, state: State, pairing: Pairing) -> Slot {
@@ -133,7 +127,7 @@ impl Slots {
         cx: &mut Analyzer,
         request: &Message,
         answering: bool,
-    ) -> Option<&mut Slot> {
+    ) -> &mut Slot {
         let oldest = usize::from(answering);
         let crowded = cx.is_over_budget() && self.slots.len() > oldest;
         if self.slots.len() >= cx.limits.pending.max(2) || crowded {
@@ -149,17 +143,12 @@ impl Slots {
         slot.ack = request.ack;
         slot.offset = request.offset;
         slot.http09 = request.version.is_none() && !request.head_cut;
-        if self.slots.capacity() == 0 {
-            // Few clients pipeline: one slot, used again and again, stays in the cache.
-            self.slots.reserve_exact(1);
-        }
-        self.slots.push_back(slot);
-        self.slots.back_mut()
+        self.slots.push_back(slot)
     }
 
     /// A request is complete. Returns nothing; a transaction that waited only for that is given out.
     pub(super) fn complete_request(&mut self, cx: &mut Analyzer, request: Box<Message>) {
-        let receiving = self.slots.iter().rposition(|s| s.state == State::Receiving);
+        let receiving = self.slots.rposition(|s| s.state == State::Receiving);
         let Some(at) = receiving else { return cx.give_back(request) };
         let Some(slot) = self.slots.get_mut(at) else { return };
         slot.weight = weight(&request);
@@ -190,7 +179,7 @@ impl Slots {
     pub(super) fn response_gap(&mut self, end: u64) {
         self.synced = false;
         self.response_gap_end = end;
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             slot.continues = false;
             if let State::Lost { resolved } = &mut slot.state {
                 *resolved = true;
@@ -226,8 +215,7 @@ impl Slots {
         if self.slots.front().is_some_and(|s| s.continues && !s.answered) {
             return;
         }
-        let Some(last) =
-            self.slots.iter().rposition(|s| s.is_request() && s.ack <= offset && s.offset < received)
+        let Some(last) = self.slots.rposition(|s| s.is_request() && s.ack <= offset && s.offset < received)
         else {
             // Every request that was seen was sent after this response began.
             let before_start = match self.slots.front_mut() {

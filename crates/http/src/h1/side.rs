@@ -65,14 +65,27 @@ pub(super) struct Side {
     pub(super) message: Option<Box<Message>>,
     /// No more bytes will come.
     pub(super) ended: bool,
+    /// A message of it was read.
+    pub(super) begun: bool,
+    /// That something in it is no message was noted: once for a connection.
+    pub(super) noted: bool,
     /// Stream offset behind the last byte read.
     pub(super) position: u64,
-    partial: Vec<u8>,
-    start: Start,
+    partial: Option<Box<Partial>>,
     /// Where a start line was found to be none after all: it is not tried again.
-    refused: Option<u64>,
+    refused: u64,
     decoder: Option<Box<Decoder>>,
 }
+
+/// A head or trailers, or a part of them, whose end is not there yet.
+#[derive(Default, Debug)]
+struct Partial {
+    bytes: Vec<u8>,
+    start: Start,
+}
+
+/// No start line was refused.
+const NOWHERE: u64 = u64::MAX;
 
 impl Side {
     pub(super) const fn new(kind: Kind) -> Self {
@@ -81,18 +94,13 @@ impl Side {
             phase: Phase::Idle,
             message: None,
             ended: false,
+            begun: false,
+            noted: false,
             position: 0,
-            partial: Vec::new(),
-            start: Start { offset: 0, ack: 0, ts: Timestamp(0) },
-            refused: None,
+            partial: None,
+            refused: NOWHERE,
             decoder: None,
         }
-    }
-
-    /// Reads what every chunk needs; the result means nothing.
-    #[inline]
-    pub(super) fn warm(&self) -> u64 {
-        self.position ^ self.partial.len() as u64 ^ u64::from(self.decoder.is_some())
     }
 
     /// Reads on in `chunk` from `at`, up to the next head or message end. Returns the bytes used.
@@ -135,35 +143,37 @@ impl Side {
             cx.stats.skipped += lead as u64;
             return (lead, Found::Nothing);
         }
-        self.start = Start { offset: chunk.offset + at as u64, ack: chunk.ack, ts: chunk.ts };
+        let start = Start { offset: chunk.offset + at as u64, ack: chunk.ack, ts: chunk.ts };
         let mut message = cx.message();
         match head::read(bytes, self.kind, cx.limits.head, false, &mut message) {
-            HeadStep::Done(used) => (used, self.begin(message, chunk.ts)),
+            HeadStep::Done(used) => (used, self.begin(message, start, chunk.ts)),
             HeadStep::Incomplete => {
                 cx.give_back(message);
-                self.hold(cx, bytes);
+                self.hold(cx, bytes).start = start;
                 self.phase = Phase::Head;
                 (bytes.len(), self.check_head_limit(cx, chunk.ts))
             }
             HeadStep::NotHttp => {
                 cx.give_back(message);
-                self.refused = Some(self.start.offset);
+                self.refused = start.offset;
                 (0, Found::Violation)
             }
         }
     }
 
     fn head(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, bytes: &[u8]) -> (usize, Found) {
-        let before = self.partial.len();
-        self.hold(cx, bytes);
-        if !head::may_be_complete(&self.partial, before) && !self.is_first_line(before) {
+        let before = self.held();
+        let (kind, limits) = (self.kind, cx.limits.head);
+        let Partial { bytes: held, start } = self.hold(cx, bytes);
+        let start = *start;
+        if !head::may_be_complete(held, before) && !is_first_line(held, before) {
             return (bytes.len(), self.check_head_limit(cx, chunk.ts));
         }
         let mut message = cx.message();
-        match head::read(&self.partial, self.kind, cx.limits.head, false, &mut message) {
+        match head::read(held, kind, limits, false, &mut message) {
             HeadStep::Done(used) => {
                 self.let_go(cx);
-                (used.saturating_sub(before), self.begin(message, chunk.ts))
+                (used.saturating_sub(before), self.begin(message, start, chunk.ts))
             }
             HeadStep::Incomplete => {
                 cx.give_back(message);
@@ -178,15 +188,8 @@ impl Side {
         }
     }
 
-    /// The first line has just become whole: it decides whether this is HTTP at all, and a version-less
-    /// request consists of nothing else.
-    fn is_first_line(&self, before: usize) -> bool {
-        let (old, new) = self.partial.split_at_checked(before).unwrap_or_default();
-        memchr::memchr(b'\n', old).is_none() && memchr::memchr(b'\n', new).is_some()
-    }
-
     fn check_head_limit(&mut self, cx: &mut Analyzer, ts: Timestamp) -> Found {
-        if self.partial.len() < cx.limits.head.bytes && !cx.is_over_budget() {
+        if self.held() < cx.limits.head.bytes && !cx.is_over_budget() {
             return Found::Nothing;
         }
         if self.cut_head(cx, ts) { Found::Head } else { Found::Violation }
@@ -194,24 +197,24 @@ impl Side {
 
     /// Takes what there is of a head as the message's head: it was cut off by a limit, a gap, or the end.
     pub(super) fn cut_head(&mut self, cx: &mut Analyzer, ts: Timestamp) -> bool {
-        cx.release(self.partial.len() as u64);
-        let partial = std::mem::take(&mut self.partial);
+        cx.release(self.held() as u64);
+        let Partial { bytes, start } = self.partial.take().map_or_else(Partial::default, |partial| *partial);
         let mut message = cx.message();
-        if !matches!(head::read(&partial, self.kind, cx.limits.head, true, &mut message), HeadStep::Done(_)) {
+        if !matches!(head::read(&bytes, self.kind, cx.limits.head, true, &mut message), HeadStep::Done(_)) {
             cx.give_back(message);
             return false;
         }
         message.head_cut = true;
         message.completeness = Completeness::Truncated;
-        self.begin(message, ts);
+        self.begin(message, start, ts);
         true
     }
 
-    fn begin(&mut self, mut message: Box<Message>, ts: Timestamp) -> Found {
+    fn begin(&mut self, mut message: Box<Message>, start: Start, ts: Timestamp) -> Found {
         message.response = self.kind == Kind::Response;
-        message.offset = self.start.offset;
-        message.ack = self.start.ack;
-        message.start = self.start.ts;
+        message.offset = start.offset;
+        message.ack = start.ack;
+        message.start = start.ts;
         message.head_end = ts;
         message.first_body = ts;
         message.end = ts;
@@ -221,9 +224,9 @@ impl Side {
 
     /// An HTTP/0.9 response has no head: all that comes is body.
     pub(super) fn begin_headless(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, at: usize) {
-        self.start = Start { offset: chunk.offset + at as u64, ack: chunk.ack, ts: chunk.ts };
+        let start = Start { offset: chunk.offset + at as u64, ack: chunk.ack, ts: chunk.ts };
         let message = cx.message();
-        self.begin(message, chunk.ts);
+        self.begin(message, start, chunk.ts);
     }
 
     /// Sets how the body of the message at hand is read. Returns whether the message is complete with that.
@@ -274,16 +277,25 @@ impl Side {
     }
 
     /// Keeps bytes that are too few to be read.
-    fn hold(&mut self, cx: &mut Analyzer, bytes: &[u8]) {
-        self.partial.extend_from_slice(bytes);
+    fn hold(&mut self, cx: &mut Analyzer, bytes: &[u8]) -> &mut Partial {
         cx.hold(bytes.len() as u64);
+        let partial = self.partial.get_or_insert_default();
+        partial.bytes.extend_from_slice(bytes);
+        partial
+    }
+
+    /// How many bytes are kept.
+    #[inline]
+    fn held(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.bytes.len())
     }
 
     /// What was kept has been read.
+    #[inline]
     fn let_go(&mut self, cx: &mut Analyzer) {
-        cx.release(self.partial.len() as u64);
-        self.partial.clear();
-        self.partial.shrink_to(4096);
+        if let Some(partial) = self.partial.take() {
+            cx.release(partial.bytes.len() as u64);
+        }
     }
 
     fn chunked(
@@ -312,20 +324,22 @@ impl Side {
     fn trailers(&mut self, cx: &mut Analyzer, bytes: &[u8], ts: Timestamp) -> (usize, Found) {
         let Some(message) = self.message.as_mut() else { return (bytes.len(), Found::Violation) };
         message.end = ts;
-        if self.partial.is_empty() && bytes.starts_with(b"\r\n") {
+        let before = self.held();
+        if before == 0 && bytes.starts_with(b"\r\n") {
             return (2, Found::End);
         }
-        let before = self.partial.len();
         self.hold(cx, bytes);
+        let (Some(message), Some(partial)) = (self.message.as_mut(), self.partial.as_ref()) else {
+            return (bytes.len(), Found::Violation);
+        };
         // Looked at again only when an empty line can be there: a slow sender must not cost a scan a byte.
-        let ready = matches!(self.partial.as_slice(), [b'\n', ..] | [b'\r', b'\n', ..])
-            || head::may_be_complete(&self.partial, before);
-        let Some(message) = self.message.as_mut() else { return (bytes.len(), Found::Violation) };
-        if ready && let Some(used) = head::read_trailers(&self.partial, cx.limits.head, message) {
+        let ready = matches!(partial.bytes.as_slice(), [b'\n', ..] | [b'\r', b'\n', ..])
+            || head::may_be_complete(&partial.bytes, before);
+        if ready && let Some(used) = head::read_trailers(&partial.bytes, cx.limits.head, message) {
             self.let_go(cx);
             return (used.saturating_sub(before), Found::End);
         }
-        if self.partial.len() >= cx.limits.head.bytes || cx.is_over_budget() {
+        if partial.bytes.len() >= cx.limits.head.bytes || cx.is_over_budget() {
             message.completeness = Completeness::Truncated;
             self.let_go(cx);
             return (bytes.len(), Found::Cut);
@@ -348,7 +362,7 @@ impl Side {
             Kind::Response => probe::is_response_start,
         };
         let here = chunk.offset + at as u64;
-        if (at == 0 || resume == Some(here)) && self.refused != Some(here) && is_start(bytes) {
+        if (at == 0 || resume == Some(here)) && self.refused != here && is_start(bytes) {
             self.phase = Phase::Idle;
             cx.stats.resynced += 1;
             return (0, Found::Nothing);
@@ -454,6 +468,13 @@ impl Side {
             Phase::Idle | Phase::Lost => EndEffect::Nothing,
         }
     }
+}
+
+/// The first line has just become whole, of which `before` bytes were there before: it decides whether this is
+/// HTTP at all, and a version-less request consists of nothing else.
+fn is_first_line(held: &[u8], before: usize) -> bool {
+    let (old, new) = held.split_at_checked(before).unwrap_or_default();
+    memchr::memchr(b'\n', old).is_none() && memchr::memchr(b'\n', new).is_some()
 }
 
 /// What a gap did to the message at hand.
