@@ -29,7 +29,7 @@
 //!
 //! Live packets come from a [`live::Live`]: a packet socket or UDP sockets (Linux). [`pcap_over_ip`] reads
 //! a capture that another program sends over TCP.
-// Not `forbid`: three files of `live` talk to the kernel by pointers. The workspace denies it elsewhere.
+// Not `forbid`: a few files of `live` talk to the kernel by pointers. The workspace denies it elsewhere.
 #![deny(unsafe_code)]
 
 mod error;

@@ -1,5 +1,5 @@
 //! What a live packet costs; measured when asked for, as root:
-//! `cargo test --release -p harken-capture --test live_cost -- --ignored --nocapture`
+//! `cargo test --release -p harken-capture --features af_xdp --test live_cost -- --ignored --nocapture`
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -87,6 +87,24 @@ fn cost_of_a_packet() {
             config.filter = Filter::Wanted(Wanted::tunnels(&config.tunnels));
             let live = Live::open_af_packet(&config).unwrap();
             measure(&format!("af_packet, {workers} workers"), live, frames.len() * ROUNDS, || {
+                let wire = Wire::on("livem0");
+                (0..ROUNDS).for_each(|_| frames.iter().for_each(|frame| wire.send(frame)));
+            });
+        }
+        #[cfg(feature = "af_xdp")]
+        for (workers, generic) in [(1, true), (1, false), (2, true), (2, false)] {
+            // As on a usual link, else the driver's own XDP copies packets once more.
+            assert!(net::ip("link set livem0 mtu 1700") && net::ip("link set livem1 mtu 1700"));
+            let config = harken_capture::live::AfXdpConfig {
+                interface: "livem1".to_owned(),
+                workers,
+                generic,
+                memory: 64 << 20,
+                ..Default::default()
+            };
+            let live = Live::open_af_xdp(&config).unwrap();
+            let what = if generic { "generic" } else { "native" };
+            measure(&format!("af_xdp, {what}, {workers} workers"), live, frames.len() * ROUNDS, || {
                 let wire = Wire::on("livem0");
                 (0..ROUNDS).for_each(|_| frames.iter().for_each(|frame| wire.send(frame)));
             });

@@ -311,3 +311,83 @@ fn wrong_usage_is_told() {
         assert!(said.contains(text), "{args:?}: {said}");
     }
 }
+
+#[test]
+#[cfg(not(feature = "af_xdp"))]
+fn a_build_without_af_xdp_says_how_to_get_it() {
+    let output = harken(&["run", "--interface", "lo", "--af-xdp"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("cargo build --release -p harken --features af_xdp"), "{said}");
+}
+
+/// Needs root, iproute2 and a kernel with AF_XDP, and says so where one is missing.
+#[test]
+#[cfg(feature = "af_xdp")]
+fn mirrored_traffic_over_af_xdp_and_what_takes_its_place() {
+    use nix::sched::{CloneFlags, unshare};
+    use std::sync::mpsc;
+    let ip = |arguments: &str| {
+        Command::new("ip").args(arguments.split(' ')).status().is_ok_and(|status| status.success())
+    };
+    // Network namespaces of these two threads; they end with them.
+    let (to_peer, at_peer) = mpsc::channel::<()>();
+    let (to_us, at_us) = mpsc::channel();
+    let peer = std::thread::spawn(move || {
+        let ready = unshare(CloneFlags::CLONE_NEWNET).map(|()| nix::unistd::gettid());
+        let ours = ready.is_ok();
+        to_us.send(ready).unwrap();
+        if !ours || at_peer.recv().is_err() {
+            return;
+        }
+        assert!(ip("address add 10.77.0.1/24 dev xdprun0") && ip("link set xdprun0 up"));
+        while at_peer.recv().is_ok() {
+            let output = harken(&["mirror-sim", "--rate", "2000", "--to", "10.77.0.2:4789", "--read"])
+                .arg(capture("vxlan-api").join("input.pcap"))
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    });
+    let skip =
+        |why: &str| eprintln!("SKIPPED mirrored_traffic_over_af_xdp: {why}; it needs root and iproute2");
+    let tid = match (at_us.recv().unwrap(), unshare(CloneFlags::CLONE_NEWNET)) {
+        (Ok(tid), Ok(())) => tid,
+        (other, _) => return skip(&format!("no network namespace: {other:?}")),
+    };
+    if !ip("link add xdprun1 mtu 1700 type veth peer name xdprun0 mtu 1700") {
+        return skip("no veth");
+    }
+    let up = "address add 10.77.0.2/24 dev xdprun1";
+    assert!(ip(&format!("link set xdprun0 netns {tid}")) && ip(up) && ip("link set xdprun1 up"));
+    to_peer.send(()).unwrap();
+    for workers in ["1", "2"] {
+        let args = ["--interface", "xdprun1", "--af-xdp", "--workers", workers];
+        let sensor = Sensor::start(&format!("live-xdp-{workers}"), &args);
+        to_peer.send(()).unwrap();
+        sensor.seen(packets("vxlan-api"));
+        // The place is taken: this one goes on with a packet socket.
+        let second = Sensor::start(&format!("live-xdp-second-{workers}"), &args);
+        let said = String::from_utf8_lossy(&second.end().0.stderr).into_owned();
+        assert!(said.contains("another program uses AF_XDP on this queue"), "{said}");
+        assert!(said.contains("Going on with AF_PACKET on xdprun1"), "{said}");
+        let (output, _, logs) = sensor.end();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        if said.contains("Going on with AF_PACKET") {
+            return skip(&said);
+        }
+        assert_eq!(essence(&lines(&logs, "http")), golden("vxlan-api"), "{said}");
+        assert!(said.contains("xdprun1: AF_XDP in ") && said.contains("capabilities: none\n"), "{said}");
+        // Afterwards a packet socket sees what is sent, and so does the host; a port that nobody has would make the
+        // sender give up.
+        let _port = UdpSocket::bind("10.77.0.2:4789").unwrap();
+        let after = Sensor::start(&format!("live-xdp-after-{workers}"), &args[..2]);
+        to_peer.send(()).unwrap();
+        after.seen(packets("vxlan-api"));
+        let (_, _, logs) = after.end();
+        assert_eq!(essence(&lines(&logs, "http")), golden("vxlan-api"));
+    }
+    drop(to_peer);
+    peer.join().unwrap();
+}

@@ -287,7 +287,7 @@ impl AfPacket {
         }
         self.take(max);
         let memory = if self.located.is_empty() { &[] } else { self.ring.bytes(self.block) };
-        Ok(LiveBatch { memory, located: &self.located })
+        Ok(LiveBatch::of_bytes(memory, &self.located))
     }
 
     /// Gives the block back that has been read.

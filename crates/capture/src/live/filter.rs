@@ -18,6 +18,12 @@ const UDP: u32 = 17;
 const IPV6_FRAGMENT: u32 = 44;
 const AUTHENTICATION: u32 = 51;
 
+/// Answer of a strict program: surely wanted.
+#[cfg(any(test, feature = "af_xdp"))]
+pub(super) const CERTAIN: u32 = 2;
+/// Answer of a strict program: there may be a tunnel in it.
+pub(super) const DOUBTFUL: u32 = 1;
+
 /// Which packets a kernel filter takes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wanted {
@@ -53,9 +59,22 @@ impl Wanted {
     /// The program for frames whose IP header, without VLAN tags, begins at `link_header` (14 for Ethernet,
     /// 0 for raw IP). It gives `snaplen` for a packet that is wanted, 0 for others.
     pub fn program(&self, link_header: u32, snaplen: u32) -> Program {
+        self.write(link_header, snaplen, true)
+    }
+
+    /// The program for a source that takes packets *away* from the host: [`CERTAIN`] for what is surely
+    /// wanted (tunnels by their destination port, as the decoder has it), [`DOUBTFUL`] for what the other program
+    /// would take unseen, fragments among it, 0 for the rest.
+    #[cfg(any(test, feature = "af_xdp"))]
+    pub(super) fn strict(&self, link_header: u32) -> Program {
+        self.write(link_header, CERTAIN, false)
+    }
+
+    fn write(&self, link_header: u32, snaplen: u32, generous: bool) -> Program {
         let mut asm = Assembler::default();
         let asm = &mut asm;
-        let [take, refuse, v4, v6, transport, tcp, udp] = [(); 7].map(|()| asm.label());
+        let [take, unseen, refuse, v4, v6, transport, tcp, udp] = [(); 8].map(|()| asm.label());
+        let doubt = if generous { take } else { unseen };
         asm.constant(link_header);
         asm.x_is_a();
         asm.load_field(PROTOCOL);
@@ -63,7 +82,7 @@ impl Wanted {
         asm.when(Test::Equal, 0x0800, v4);
         asm.when(Test::Equal, 0x86dd, v6);
         for ether_type in TAGS.into_iter().chain(OPAQUE_ETHER_TYPES) {
-            asm.when(Test::Equal, ether_type, take);
+            asm.when(Test::Equal, ether_type, doubt);
         }
         asm.jump(refuse);
 
@@ -73,7 +92,7 @@ impl Wanted {
         asm.unless(Test::Bits, 0x3fff, whole);
         // A fragment: its ports cannot be told.
         asm.load(Size::Byte, 9);
-        self.protocols(asm, take, take, take);
+        self.protocols(asm, [doubt; 4]);
         asm.jump(refuse);
         asm.place(whole);
         asm.load(Size::Byte, 9);
@@ -86,13 +105,15 @@ impl Wanted {
 
         asm.place(v6);
         asm.load(Size::Byte, 6);
+        let [not_fragment, behind] = [(); 2].map(|()| asm.label());
         for extension in EXTENSIONS {
-            asm.when(Test::Equal, extension, take);
+            // Reports of multicast groups have one, and come from every host: strictness looks behind it.
+            asm.when(Test::Equal, extension, if generous { take } else { behind });
         }
-        let not_fragment = asm.label();
         asm.unless(Test::Equal, IPV6_FRAGMENT, not_fragment);
+        asm.place(behind);
         asm.load(Size::Byte, 40);
-        self.protocols(asm, take, take, take);
+        self.protocols(asm, [doubt; 4]);
         asm.jump(refuse);
         asm.place(not_fragment);
         asm.store(0);
@@ -100,30 +121,35 @@ impl Wanted {
 
         asm.place(transport);
         asm.recall(0);
-        self.protocols(asm, take, tcp, udp);
+        self.protocols(asm, [take, doubt, tcp, udp]);
         asm.jump(refuse);
         asm.place(udp);
-        self.either_port(asm, &self.udp_ports, take);
+        // The decoder goes by the destination alone; generosity is for mirrors that swap ports.
+        Self::ports(asm, if generous { &[0, 2] } else { &[2] }, &self.udp_ports, take);
         asm.jump(refuse);
         asm.place(tcp);
         match &self.tcp {
             Tcp::No => {}
             Tcp::All => asm.jump(take),
-            Tcp::Ports(list) => self.either_port(asm, list, take),
+            Tcp::Ports(list) => Self::ports(asm, &[0, 2], list, take),
         }
         asm.place(refuse);
         asm.give(0);
+        if !generous {
+            asm.place(unseen);
+            asm.give(DOUBTFUL);
+        }
         asm.place(take);
         asm.give(snaplen);
         std::mem::take(asm).finish()
     }
 
-    /// Branches by the IP protocol in `A`.
-    fn protocols(&self, asm: &mut Assembler, take: Label, tcp: Label, udp: Label) {
+    /// Branches by the IP protocol in `A`: to a tunnel, to what cannot be looked into, to TCP, to UDP.
+    fn protocols(&self, asm: &mut Assembler, [take, doubt, tcp, udp]: [Label; 4]) {
         for protocol in &self.ip_protocols {
             asm.when(Test::Equal, u32::from(*protocol), take);
         }
-        asm.when(Test::Equal, AUTHENTICATION, take);
+        asm.when(Test::Equal, AUTHENTICATION, doubt);
         if !self.udp_ports.is_empty() {
             asm.when(Test::Equal, UDP, udp);
         }
@@ -132,10 +158,10 @@ impl Wanted {
         }
     }
 
-    /// Goes to `take` when the source or destination port at `X` is one of these.
-    fn either_port(&self, asm: &mut Assembler, ports: &[u16], take: Label) {
-        for offset in [0, 2] {
-            asm.load(Size::Half, offset);
+    /// Goes to `take` when a port at one of these offsets from `X` is one of these.
+    fn ports(asm: &mut Assembler, offsets: &[u32], ports: &[u16], take: Label) {
+        for offset in offsets {
+            asm.load(Size::Half, *offset);
             for port in ports {
                 asm.when(Test::Equal, u32::from(*port), take);
             }

@@ -1,4 +1,5 @@
-//! Packets as they arrive: from an interface ([`AfPacketConfig`]) or from UDP sockets ([`UdpConfig`]).
+//! Packets as they arrive: from an interface ([`AfPacketConfig`], and `AfXdpConfig` with the cargo feature
+//! `af_xdp`) or from UDP sockets ([`UdpConfig`]).
 //!
 //! Opening gives one [`Live`] for each worker. Which worker gets a packet is decided in the kernel by the
 //! addresses of the inner packet (`steer.rs`), so that both directions of a connection meet in one place and
@@ -17,8 +18,9 @@
 //! | `steer.rs` | the programs that say which worker gets one |
 //! | `snmp.rs` | the kernel's counters of UDP |
 //! | `sys.rs` | system calls |
+//! | `xdp/` | AF_XDP: an XDP program and its sockets |
 //!
-//! Only `ring.rs`, `sys.rs` and `datagram.rs` have `unsafe` code.
+//! Only `ring.rs`, `sys.rs`, `datagram.rs` and `xdp/{kernel,memory,queue}.rs` have `unsafe` code.
 mod af_packet;
 pub mod bpf;
 mod datagram;
@@ -32,12 +34,16 @@ mod sys;
 #[cfg(test)]
 mod tests;
 mod udp;
+#[cfg(feature = "af_xdp")]
+mod xdp;
 
 pub use af_packet::{AfPacketConfig, Filter};
 pub use error::LiveError;
 pub use filter::{Tcp, Wanted};
 pub use snmp::{UdpCounters, udp_counters};
 pub use udp::UdpConfig;
+#[cfg(feature = "af_xdp")]
+pub use xdp::AfXdpConfig;
 
 use crate::{Packet, reader::Located};
 use std::{io, time::Duration};
@@ -54,9 +60,12 @@ pub struct LiveStats {
     pub refused: u64,
     /// Packets of `received` that were cut: longer than the snapshot length, the block or the slot.
     pub truncated: u64,
-    /// Times that the ring was full (packet sockets only).
+    /// Times that the ring was full; of AF_XDP, that no frame was free for a packet.
     pub freezes: u64,
-    /// Times that the interface went down or away (packet sockets only).
+    /// Packets that were left to the host although a tunnel may be in them (AF_XDP only): fragments, IPv6 with
+    /// extension headers, MPLS, PPPoE.
+    pub passed: u64,
+    /// Times that the interface went down or away (interfaces only).
     pub downs: u64,
     /// Times that it came back.
     pub ups: u64,
@@ -72,6 +81,7 @@ impl LiveStats {
         self.refused += other.refused;
         self.truncated += other.truncated;
         self.freezes += other.freezes;
+        self.passed += other.passed;
         self.downs += other.downs;
         self.ups += other.ups;
         self.malformed += other.malformed;
@@ -84,15 +94,36 @@ pub struct Live(Kind);
 enum Kind {
     AfPacket(Box<af_packet::AfPacket>),
     Udp(Box<udp::Udp>),
+    #[cfg(feature = "af_xdp")]
+    AfXdp(Box<xdp::AfXdp>),
 }
 
 /// Packets that are lent until the source is asked again.
 pub struct LiveBatch<'a> {
-    memory: &'a [u8],
+    memory: Memory<'a>,
     located: &'a [Located],
 }
 
+/// What packets are lent out of.
+#[derive(Clone, Copy)]
+enum Memory<'a> {
+    /// One stretch: a block, the slots.
+    Bytes(&'a [u8]),
+    /// Frames among others that are the kernel's.
+    #[cfg(feature = "af_xdp")]
+    Frames(&'a xdp::Held),
+}
+
 impl<'a> LiveBatch<'a> {
+    fn of_bytes(memory: &'a [u8], located: &'a [Located]) -> Self {
+        Self { memory: Memory::Bytes(memory), located }
+    }
+
+    #[cfg(feature = "af_xdp")]
+    fn of_frames(held: &'a xdp::Held, located: &'a [Located]) -> Self {
+        Self { memory: Memory::Frames(held), located }
+    }
+
     /// Number of packets; 0 when none came in time.
     pub fn len(&self) -> usize {
         self.located.len()
@@ -108,7 +139,12 @@ impl<'a> LiveBatch<'a> {
         let memory = self.memory;
         self.located.iter().filter_map(move |found| {
             let &Located { ts, dlt, at, len, wire_len } = found;
-            Some(Packet { ts, dlt, data: memory.get(at..)?.get(..len)?, wire_len })
+            let data = match memory {
+                Memory::Bytes(bytes) => bytes.get(at..)?.get(..len)?,
+                #[cfg(feature = "af_xdp")]
+                Memory::Frames(held) => held.bytes(at, len)?,
+            };
+            Some(Packet { ts, dlt, data, wire_len })
         })
     }
 }
@@ -133,16 +169,32 @@ impl Live {
         Ok(sources.into_iter().map(|source| Self(Kind::Udp(Box::new(source)))).collect())
     }
 
+    /// Takes tunnel packets off an interface by AF_XDP, once for each worker: they reach neither the host nor packet
+    /// sockets any more. Needs `CAP_NET_RAW`, `CAP_NET_ADMIN`, `CAP_BPF` and `CAP_PERFMON`, and `CAP_IPC_LOCK` or a limit of
+    /// locked memory that is high enough; [`Live::next_batch`] needs no privilege. All workers' sources must be read as
+    /// long as one is: they share memory.
+    ///
+    /// # Errors
+    /// When it cannot be done: the text names the reason and what helps. [`Live::open_af_packet`] asks for less.
+    #[cfg(feature = "af_xdp")]
+    pub fn open_af_xdp(config: &AfXdpConfig) -> Result<Vec<Self>, LiveError> {
+        let sources = xdp::open(config)?;
+        Ok(sources.into_iter().map(|source| Self(Kind::AfXdp(Box::new(source)))).collect())
+    }
+
     /// Lends the packets that are at hand, at most `max`. When there are none it waits for some, at most
     /// `timeout`, and then may lend none. Allocates nothing once the largest batch has been seen.
     ///
     /// # Errors
-    /// When the source is lost for good. An interface that goes down or away is no error: it is waited for.
+    /// When the source is lost for good. An interface that goes down or away is no error: it is waited for. Only
+    /// AF_XDP cannot follow one that went away.
     #[inline]
     pub fn next_batch(&mut self, max: usize, timeout: Duration) -> io::Result<LiveBatch<'_>> {
         match &mut self.0 {
             Kind::AfPacket(source) => source.next_batch(max, timeout),
             Kind::Udp(source) => source.next_batch(max, timeout),
+            #[cfg(feature = "af_xdp")]
+            Kind::AfXdp(source) => source.next_batch(max, timeout),
         }
     }
 
@@ -157,6 +209,8 @@ impl Live {
             match &source.0 {
                 Kind::AfPacket(source) => source.poll_for(&mut sockets),
                 Kind::Udp(source) => source.poll_for(&mut sockets),
+                #[cfg(feature = "af_xdp")]
+                Kind::AfXdp(source) => source.poll_for(&mut sockets),
             }
         }
         sys::poll(&mut sockets, timeout)
@@ -167,6 +221,8 @@ impl Live {
         match &mut self.0 {
             Kind::AfPacket(source) => source.stats(),
             Kind::Udp(source) => source.stats(),
+            #[cfg(feature = "af_xdp")]
+            Kind::AfXdp(source) => source.stats(),
         }
     }
 
@@ -178,6 +234,8 @@ impl Live {
         match &self.0 {
             Kind::AfPacket(source) => source.backlog(),
             Kind::Udp(source) => source.backlog(),
+            #[cfg(feature = "af_xdp")]
+            Kind::AfXdp(source) => source.backlog(),
         }
     }
 
@@ -189,6 +247,9 @@ impl Live {
     pub fn shed(&mut self, share: u8) -> io::Result<bool> {
         match &mut self.0 {
             Kind::AfPacket(source) => source.shed(share).map(|()| true),
+            // A program cannot be changed any more once privileges are gone.
+            #[cfg(feature = "af_xdp")]
+            Kind::AfXdp(_) => Ok(false),
             Kind::Udp(source) => source.shed(share).map(|()| true),
         }
     }
@@ -198,15 +259,24 @@ impl Live {
         match &self.0 {
             Kind::AfPacket(source) => source.name(),
             Kind::Udp(source) => source.name(),
+            #[cfg(feature = "af_xdp")]
+            Kind::AfXdp(source) => source.name(),
         }
     }
 
+    /// Whether it opens sockets again when its interface was away, for which `CAP_NET_RAW` has to be kept.
+    pub const fn opens_again(&self) -> bool {
+        matches!(self.0, Kind::AfPacket(_))
+    }
+
     /// What the operator should know although the source is open, a line each: a receive buffer that is
-    /// smaller than asked for.
+    /// smaller than asked for, the mode that AF_XDP has.
     pub fn notes(&self) -> &[String] {
         match &self.0 {
             Kind::AfPacket(_) => &[],
             Kind::Udp(source) => source.notes(),
+            #[cfg(feature = "af_xdp")]
+            Kind::AfXdp(source) => source.notes(),
         }
     }
 
@@ -215,6 +285,8 @@ impl Live {
     pub fn addresses(&self) -> Vec<std::net::SocketAddr> {
         match &self.0 {
             Kind::AfPacket(_) => Vec::new(),
+            #[cfg(feature = "af_xdp")]
+            Kind::AfXdp(_) => Vec::new(),
             Kind::Udp(source) => source.addresses(),
         }
     }

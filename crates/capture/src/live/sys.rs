@@ -194,8 +194,52 @@ pub(crate) fn is_up(fd: &OwnedFd, name: &str) -> io::Result<bool> {
     Ok(i32::from(flags) & libc::IFF_UP != 0)
 }
 
+/// The largest packet that an interface sends, without link header, in bytes; asked over any socket.
+#[cfg(feature = "af_xdp")]
+pub(crate) fn mtu(fd: &OwnedFd, name: &str) -> io::Result<u32> {
+    let request = ask_interface(fd, name, libc::SIOCGIFMTU as _)?;
+    // SAFETY: the request has filled this field of the union; all bit patterns are valid.
+    Ok(unsafe { request.ifr_ifru.ifru_mtu }.try_into().unwrap_or(0))
+}
+
+/// How many receive queues an interface uses, asked over any socket.
+#[cfg(feature = "af_xdp")]
+pub(crate) fn receive_queues(fd: &OwnedFd, name: &str) -> io::Result<u32> {
+    // ETHTOOL_GCHANNELS, `struct ethtool_channels`: the fifth word on are the numbers in use.
+    let [_, _, _, _, _, receive, _, _, combined] = ethtool(fd, name, [0x3c, 0, 0, 0, 0, 0, 0, 0, 0])?;
+    Ok(receive.saturating_add(combined))
+}
+
+/// Whether an interface takes VLAN tags off the packets that it receives, asked over any socket.
+#[cfg(feature = "af_xdp")]
+pub(crate) fn strips_tags(fd: &OwnedFd, name: &str) -> io::Result<bool> {
+    // ETHTOOL_GFLAGS, `struct ethtool_value`; ETH_FLAG_RXVLAN.
+    let [_, flags] = ethtool(fd, name, [0x25, 0])?;
+    Ok(flags & 1 << 8 != 0)
+}
+
+/// One of ethtool's questions: the words of its structure, the first of which is the command.
+#[cfg(feature = "af_xdp")]
+fn ethtool<const N: usize>(fd: &OwnedFd, name: &str, mut words: [u32; N]) -> io::Result<[u32; N]> {
+    const SIOCETHTOOL: u32 = 0x8946;
+    let mut request = request_of(name)?;
+    request.ifr_ifru.ifru_data = (&raw mut words).cast();
+    // SAFETY: the request reads and writes one `ifreq` and, behind its pointer, the structure of the command. The
+    // commands of the two callers have one of `N` words, which outlives the call.
+    checked(unsafe { libc::ioctl(fd.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) })?;
+    Ok(words)
+}
+
 /// An `ioctl` that reads one property of an interface.
 fn ask_interface(fd: &OwnedFd, name: &str, what: libc::Ioctl) -> io::Result<libc::ifreq> {
+    let mut request = request_of(name)?;
+    // SAFETY: the requests that are made here read and write one `ifreq`.
+    checked(unsafe { libc::ioctl(fd.as_raw_fd(), what, &raw mut request) })?;
+    Ok(request)
+}
+
+/// A request about an interface of this name.
+fn request_of(name: &str) -> io::Result<libc::ifreq> {
     // SAFETY: a C structure of integers and a union of such, for which zeros are valid.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
     // The last byte stays zero.
@@ -205,7 +249,5 @@ fn ask_interface(fd: &OwnedFd, name: &str, what: libc::Ioctl) -> io::Result<libc
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *to = from as libc::c_char;
     }
-    // SAFETY: the requests that are made here read and write one `ifreq`.
-    checked(unsafe { libc::ioctl(fd.as_raw_fd(), what, &raw mut request) })?;
     Ok(request)
 }

@@ -192,6 +192,46 @@ fn the_filter_takes_fragments_and_refuses_other_protocols() {
 }
 
 #[test]
+fn a_source_that_takes_packets_away_takes_only_what_is_surely_a_tunnel() {
+    let strict = Wanted::tunnels(&Config::default()).strict(14);
+    let answer = |ether_type: u16, rest: &[u8]| {
+        let frame = [&[0; 12][..], &ether_type.to_be_bytes(), rest].concat();
+        run(&strict, &Seen { data: &frame, ether_type: u32::from(ether_type), packet_type: 0 })
+    };
+    let v4 = |protocol: u8, fragment: u16, ports: [u16; 2]| {
+        let mut packet = vec![0x45, 0, 0, 60, 0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        packet[6..8].copy_from_slice(&fragment.to_be_bytes());
+        packet.extend(ports.map(u16::to_be_bytes).concat());
+        answer(0x0800, &packet)
+    };
+    let v6 = |next: u8, rest: &[u8]| {
+        let mut packet = vec![0x60, 0, 0, 0, 0, 20, next, 64];
+        packet.resize(40, 1);
+        packet.extend_from_slice(rest);
+        answer(0x86dd, &packet)
+    };
+    for (found, expected, what) in [
+        (v4(17, 0, [9999, 4789]), 2, "VXLAN"),
+        (v4(17, 0, [4789, 9999]), 0, "an answer to the port of a tunnel"),
+        (v4(17, 0x2000, [9999, 4789]), 1, "a first fragment"),
+        (v4(17, 0x0010, [0, 0]), 1, "another fragment"),
+        (v4(6, 0x2000, [0, 0]), 0, "a fragment of TCP"),
+        (v4(6, 0, [4789, 4789]), 0, "TCP"),
+        (v4(47, 0, [0, 0x0800]), 2, "GRE"),
+        (v4(51, 0, [0, 0]), 1, "AH"),
+        (v6(17, &[0x27, 0x0f, 0x17, 0xc1]), 2, "GENEVE over IPv6"),
+        (v6(44, &[17, 0, 0, 0]), 1, "a fragment over IPv6"),
+        (v6(0, &[17, 0, 0, 0]), 1, "UDP behind options"),
+        (v6(0, &[58, 0, 0, 0]), 0, "a report of multicast groups"),
+        (answer(0x8847, &[0; 20]), 1, "MPLS"),
+        (answer(0x0806, &[0; 20]), 0, "ARP"),
+        (answer(0x0800, &[0x45]), 0, "a cut header"),
+    ] {
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
+#[test]
 fn workers_are_chosen_by_the_inner_addresses() {
     let config = Config::default();
     let mut checked = [0; 2];

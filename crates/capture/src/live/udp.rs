@@ -264,7 +264,7 @@ impl Udp {
             sys::poll(&mut self.polled, timeout)?;
             self.receive(max)?;
         }
-        Ok(LiveBatch { memory: self.slots.memory(), located: &self.located })
+        Ok(LiveBatch::of_bytes(self.slots.memory(), &self.located))
     }
 
     /// Takes datagrams from the next socket that is said to have some; `false` when none is.

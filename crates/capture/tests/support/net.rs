@@ -11,6 +11,7 @@ use std::{
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     process::Command,
     thread,
+    time::Duration,
 };
 
 /// Runs a test in a thread with a network namespace of its own, which ends with it: whatever interfaces it
@@ -51,6 +52,20 @@ pub fn veth(one: &str, other: &str) {
         // Else IPv6 announces itself among the test's packets.
         let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1");
         assert!(ip(&format!("link set {name} up")));
+    }
+    // The first one notices only a moment later that it is connected, and drops what is sent until then.
+    for name in [one, other] {
+        let up = || {
+            let shown = Command::new("ip").args(["link", "show", name]).output();
+            shown.is_ok_and(|shown| String::from_utf8_lossy(&shown.stdout).contains("state UP"))
+        };
+        assert!(
+            (0..500).any(|_| up() || {
+                thread::sleep(Duration::from_millis(5));
+                false
+            }),
+            "{name} is up"
+        );
     }
 }
 

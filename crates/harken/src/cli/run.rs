@@ -51,11 +51,17 @@ pub struct Run {
         value_hint = ValueHint::FilePath)]
     pub capture_filter: Option<PathBuf>,
 
+    /// With `--interface`: take tunnel packets off it by an XDP program, before the system's network stack works
+    /// on them: they do not reach this host any more. Where that cannot be done, a line says why, and AF_PACKET is
+    /// used. Needs a Harken that was built with `--features af_xdp`.
+    #[arg(long, requires = "interface", conflicts_with_all = ["plain_tcp", "capture_filter"])]
+    pub af_xdp: bool,
+
     /// With `--interface`: do not switch the interface to promiscuous mode.
     #[arg(long, requires = "interface")]
     pub no_promiscuous: bool,
 
-    /// With `--interface`: memory of the ring that the kernel writes to, for each interface and worker.
+    /// With `--interface`: memory that the kernel writes packets to, for each interface and worker.
     #[arg(long, value_name = "BYTES", default_value = "32m", value_parser = memory)]
     pub ring: usize,
 

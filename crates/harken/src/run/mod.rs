@@ -55,7 +55,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     if args.no_sandbox {
         say("running with all privileges, as --no-sandbox asks for");
     } else {
-        let report = sandbox::enter(&open::sandbox_plan(args, &control_path))?;
+        let report = sandbox::enter(&open::sandbox_plan(args, &control_path, &sources))?;
         for line in &report.lines {
             say(&if line.in_force { line.to_string() } else { format!("warning: {line}") });
         }

@@ -34,9 +34,19 @@ pub fn sources(args: &Run) -> Result<Vec<Sources>> {
         };
         return Ok(vec![Sources::Capture(Box::new(Capture::new(reader, args.speed)))]);
     }
+    if args.af_xdp && !cfg!(feature = "af_xdp") {
+        crate::analysis::usage(
+            "--af-xdp: this Harken was built without AF_XDP; build one that has it with \
+             `cargo build --release -p harken --features af_xdp`, or leave --af-xdp away to use AF_PACKET",
+        );
+    }
     let tunnels = args.analysis.wire();
     let mut groups = Vec::new();
     for interface in &args.interface {
+        if let Some(live) = af_xdp(args, interface, &tunnels) {
+            groups.push(live);
+            continue;
+        }
         let blocks = (args.ring >> 20).clamp(2, 4096) as u32;
         let config = AfPacketConfig {
             interface: interface.clone(),
@@ -73,6 +83,35 @@ pub fn sources(args: &Run) -> Result<Vec<Sources>> {
         }
     }
     Ok(workers.into_iter().map(Sources::Live).collect())
+}
+
+/// The interface by AF_XDP, where that is asked for and can be done.
+#[cfg(feature = "af_xdp")]
+fn af_xdp(args: &Run, interface: &str, tunnels: &harken_wire::Config) -> Option<Vec<Live>> {
+    if !args.af_xdp {
+        return None;
+    }
+    let config = harken_capture::live::AfXdpConfig {
+        interface: interface.to_owned(),
+        memory: args.ring,
+        promiscuous: !args.no_promiscuous,
+        workers: args.workers,
+        tunnels: tunnels.clone(),
+        generic: false,
+    };
+    match Live::open_af_xdp(&config) {
+        Ok(live) => Some(live),
+        Err(error) => {
+            say(&format!("{error}. Going on with AF_PACKET on {interface}"));
+            None
+        }
+    }
+}
+
+/// Not asked for without the feature: `run` has refused it.
+#[cfg(not(feature = "af_xdp"))]
+fn af_xdp(_: &Run, _: &str, _: &harken_wire::Config) -> Option<Vec<Live>> {
+    None
 }
 
 /// The tap of `harken mirror-sim`: every packet of an interface.
@@ -140,7 +179,7 @@ pub fn logs(args: &Run, form: Form) -> Result<LogWriter> {
 }
 
 /// What the program still has to do once everything is open.
-pub fn sandbox_plan(args: &Run, control: &Path) -> Plan {
+pub fn sandbox_plan(args: &Run, control: &Path, sources: &[Sources]) -> Plan {
     let mut writable = vec![args.log_dir.clone()];
     // The socket is removed at the end.
     writable.extend(
@@ -149,7 +188,7 @@ pub fn sandbox_plan(args: &Run, control: &Path) -> Plan {
     Plan {
         user: args.user.clone(),
         writable,
-        network: if args.interface.is_empty() { Network::None } else { Network::Packets },
+        network: if sources.iter().any(Sources::open_again) { Network::Packets } else { Network::None },
         ..Plan::default()
     }
 }
@@ -167,10 +206,16 @@ pub fn pin(cpu: usize) {
 /// What became of the packets of each source, for the end.
 pub fn source_lines(total: &Snapshot) -> Vec<String> {
     let line = |(name, stats): &(String, harken_capture::live::LiveStats)| {
-        format!(
+        let mut line = format!(
             "{name}: {} packets received, {} dropped by the kernel, {} refused under load, {} cut short",
             stats.received, stats.dropped, stats.refused, stats.truncated
-        )
+        );
+        if stats.passed > 0 {
+            let what = "left to this host although a tunnel may be in them (fragments and their like): AF_PACKET \
+                        reads those";
+            line.push_str(&format!(", {} {what}", stats.passed));
+        }
+        line
     };
     total.sources.iter().map(line).collect()
 }

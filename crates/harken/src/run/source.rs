@@ -99,6 +99,14 @@ impl Sources {
         }
     }
 
+    /// Whether a source opens sockets again later, which needs a privilege.
+    pub fn open_again(&self) -> bool {
+        match self {
+            Self::Live(sources) => sources.iter().any(Live::opens_again),
+            Self::Capture(_) => false,
+        }
+    }
+
     /// What the kernel says of each, by name.
     pub fn stats(&mut self) -> Vec<(String, LiveStats)> {
         match self {
