@@ -120,9 +120,8 @@ fn every_tunnel_passes_the_kernel_filter() {
             let sent = capture(&format!("tunnel-{name}"));
             sent.iter().for_each(|frame| wire.send(frame));
             let got = receive(&mut workers, sent.len());
-            let flows = |of: &[support::Owned]| {
-                live::flows(of.iter().map(|p| p.data.as_slice()), harken_wire::LinkType::Ethernet)
-            };
+            let flows =
+                |of: &[support::Owned]| flows(of.iter().map(|p| p.data.as_slice()), LinkType::Ethernet);
             let expected = live::flows(sent.iter().map(Vec::as_slice), harken_wire::LinkType::Ethernet);
             assert!(!expected.is_empty());
             let mut parts: Vec<_> = got.iter().map(|packets| flows(packets)).collect();
