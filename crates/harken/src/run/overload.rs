@@ -22,7 +22,7 @@ const MAX_SHARE: u8 = 240;
 /// Of what was worked off without rest, what is aimed at: the buffer has to become empty again.
 const DRAIN: f64 = 0.97;
 /// What is tried while there is room, of what is known to be possible.
-const PROBE: f64 = 1.03;
+const PROBE: f64 = 1.1;
 
 /// How much is left undone; the larger, the more.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
@@ -107,8 +107,9 @@ impl Overload {
         (self.since, self.before) = (now, load);
         let Level { step, share } = self.level;
         match peak {
-            // Half of the old figure: a window may hold more or less of the time that the system gives.
-            HIGH.. if step >= 3 => self.capacity = f64::midpoint(self.capacity, worked * DRAIN),
+            // A window may hold more or less of the time that the system gives: the lesser figure counts, since
+            // packets that are dropped at random cost more than a connection that is passed over.
+            HIGH.. if step >= 3 => self.capacity = self.capacity.min(worked * DRAIN),
             HIGH.. => self.capacity = worked * DRAIN,
             ..LOW => self.capacity = self.capacity.max(worked) * PROBE,
             _ => {}
