@@ -22,7 +22,7 @@ const MAX_SHARE: u8 = 240;
 /// Of what was worked off without rest, what is aimed at: the buffer has to become empty again.
 const DRAIN: f64 = 0.97;
 /// What is tried while there is room, of what is known to be possible.
-const PROBE: f64 = 1.1;
+const PROBE: f64 = 1.25;
 
 /// How much is left undone; the larger, the more.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
