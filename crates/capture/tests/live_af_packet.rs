@@ -120,11 +120,11 @@ fn every_tunnel_passes_the_kernel_filter() {
             let sent = capture(&format!("tunnel-{name}"));
             sent.iter().for_each(|frame| wire.send(frame));
             let got = receive(&mut workers, sent.len());
-            let flows =
+            let of_worker =
                 |of: &[support::Owned]| flows(of.iter().map(|p| p.data.as_slice()), LinkType::Ethernet);
-            let expected = live::flows(sent.iter().map(Vec::as_slice), harken_wire::LinkType::Ethernet);
+            let expected = flows(sent.iter().map(Vec::as_slice), LinkType::Ethernet);
             assert!(!expected.is_empty());
-            let mut parts: Vec<_> = got.iter().map(|packets| flows(packets)).collect();
+            let mut parts: Vec<_> = got.iter().map(|packets| of_worker(packets)).collect();
             let mut together = parts.remove(0);
             for (key, pieces) in parts.remove(0) {
                 assert!(together.insert(key, pieces).is_none(), "{name}: a connection of two workers");
@@ -169,11 +169,11 @@ fn interfaces_without_ethernet_are_read() {
                 });
                 let got = receive(&mut live, 214);
                 assert!(got.iter().flatten().all(|packet| packet.dlt == dlt));
-                let link = harken_wire::LinkType::from_dlt(dlt).unwrap();
-                let expected = live::flows(sent.iter().map(Vec::as_slice), harken_wire::LinkType::Ethernet);
+                let link = LinkType::from_dlt(dlt).unwrap();
+                let expected = flows(sent.iter().map(Vec::as_slice), LinkType::Ethernet);
                 let mut together = std::collections::BTreeMap::new();
                 for packets in &got {
-                    for (key, pieces) in live::flows(packets.iter().map(|p| p.data.as_slice()), link) {
+                    for (key, pieces) in flows(packets.iter().map(|p| p.data.as_slice()), link) {
                         assert!(together.insert(key, pieces).is_none(), "a connection of two workers");
                     }
                 }
