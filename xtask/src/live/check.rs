@@ -268,23 +268,24 @@ fn feed(case: &Case, net: &Net, harken: &Path, dir: &Path, seconds: u64) -> Resu
         Source::AfPacket => {
             Fed { sensor: start(&["--interface", &end.device, "--plain-tcp"], Stdio::null())?, feeder: None }
         }
-        Source::AfXdp => {
-            let own = ["--interface", &end.device, "--plain-tcp", "--af-xdp"];
-            Fed { sensor: start(&own, Stdio::null())?, feeder: None }
-        }
-        Source::Udp => {
-            let mut sensor = start(&["--udp", COLLECTOR], Stdio::null())?;
+        Source::Udp | Source::AfXdp => {
+            // AF_XDP takes tunnel packets alone: those of the mirror, on the interface that they go over.
+            let own = match case.source {
+                Source::AfXdp => &["--interface", "lo", "--af-xdp"][..],
+                _ => &["--udp", COLLECTOR],
+            };
+            let mut sensor = start(own, Stdio::null())?;
             sensor.receiving()?;
             let mut mirror = end.command(harken);
             mirror.args(["mirror-sim", "--interface", &end.device, "--to", COLLECTOR, "--vni", "77"]);
             // wrk and the waits around it; then it prints its figures.
             mirror.args(["--run-for", &format!("{}s", seconds + 4)]);
-            let mut feeder = Process::start(&mut mirror, &log, Stdio::null(), false)?;
+            let mut feeder = Process::start(&mut mirror, &log, Stdio::null(), None)?;
             feeder.until_said("mirroring", Duration::from_secs(5))?;
             Fed { sensor, feeder: Some(feeder) }
         }
         Source::Stdin => {
-            let mut feeder = Process::start(&mut tcpdump(), &log, Stdio::null(), true)?;
+            let mut feeder = Process::start(&mut tcpdump(), &log, Stdio::null(), Some(Stdio::piped()))?;
             let pipe = feeder.stdout()?.into();
             Fed { sensor: start(&["--read", "-"], pipe)?, feeder: Some(feeder) }
         }
@@ -295,7 +296,8 @@ fn feed(case: &Case, net: &Net, harken: &Path, dir: &Path, seconds: u64) -> Resu
             let mut sensor = Sensor::start(sh::command(harken), dir, &own, Stdio::null())?;
             sensor.process.until_said("waiting for a capture", Duration::from_secs(5))?;
             let stream = TcpStream::connect(port).with_context(|| format!("cannot connect to {port}"))?;
-            let feeder = Process::start_into(&mut tcpdump(), &log, OwnedFd::from(stream).into())?;
+            let feeder =
+                Process::start(&mut tcpdump(), &log, Stdio::null(), Some(OwnedFd::from(stream).into()))?;
             Fed { sensor, feeder: Some(feeder) }
         }
     })

@@ -108,7 +108,7 @@ impl Way<'_> {
                 command
             }
         };
-        let mut process = Process::start(&mut command, &log, Stdio::null(), false)?;
+        let mut process = Process::start(&mut command, &log, Stdio::null(), None)?;
         process.finish(Duration::from_secs_f64(seconds * 4.0 + 120.0))?;
         let said = process.said()?;
         let sent = match self {

@@ -39,9 +39,12 @@ fn report(file: &Path, figures: &impl Serialize) -> Result<()> {
     std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Whether a binary has the source AF_XDP.
+/// Whether a binary has the source AF_XDP. Every binary knows the flag; one that was built without says so, and the
+/// other that there is no such interface.
 fn has_af_xdp(harken: &Path) -> Result<bool> {
-    Ok(sh::stdout(sh::command(harken).args(["run", "--help"]))?.contains("--af-xdp"))
+    let mut command = sh::command(harken);
+    let output = sh::output(command.args(["run", "--interface", "no-such-device", "--af-xdp"]))?;
+    Ok(!String::from_utf8_lossy(&output.stderr).contains("built without AF_XDP"))
 }
 
 /// The machine in words: what figures depend on.

@@ -41,7 +41,7 @@ impl Nginx {
         std::fs::write(&access, "")?;
         let mut command = end.command("nginx");
         command.arg("-e").arg(dir.join("nginx-error.log")).arg("-c").arg(&config);
-        let mut process = Process::start(&mut command, &dir.join("nginx.out"), Stdio::null(), false)?;
+        let mut process = Process::start(&mut command, &dir.join("nginx.out"), Stdio::null(), None)?;
         let listens = || {
             let mut ss = end.command("ss");
             let listed = crate::sh::output(ss.args(["-Hltn"]))?;
@@ -90,7 +90,7 @@ pub(super) fn wrk(net: &Net, dir: &Path, seconds: u64, connections: u32) -> Resu
         .arg("-s")
         .arg(&script);
     command.arg(format!("http://{}:{PORT}/", net.server.address()));
-    let mut process = Process::start(&mut command, &dir.join("wrk.out"), Stdio::null(), false)?;
+    let mut process = Process::start(&mut command, &dir.join("wrk.out"), Stdio::null(), None)?;
     process.finish(Duration::from_secs(seconds + 30))?;
     let said = process.said()?;
     rate(&said).with_context(|| format!("wrk does not say how many requests it made:\n{}", said.trim_end()))

@@ -29,20 +29,16 @@ pub(super) struct Ended {
 }
 
 impl Process {
-    /// Starts a command whose standard error goes to the file `log`, and its output too unless it is piped.
-    pub(super) fn start(command: &mut Command, log: &Path, stdin: Stdio, pipe: bool) -> Result<Self> {
+    /// Starts a command whose standard error goes to the file `log`, and its output too unless it has a place of
+    /// its own.
+    pub(super) fn start(
+        command: &mut Command,
+        log: &Path,
+        stdin: Stdio,
+        stdout: Option<Stdio>,
+    ) -> Result<Self> {
         let file = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
-        let stdout = if pipe { Stdio::piped() } else { file.try_clone()?.into() };
-        Self::start_to(command, log, file, stdin, stdout)
-    }
-
-    /// As [`Self::start`], its standard output where the caller wants it.
-    pub(super) fn start_into(command: &mut Command, log: &Path, stdout: Stdio) -> Result<Self> {
-        let file = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
-        Self::start_to(command, log, file, Stdio::null(), stdout)
-    }
-
-    fn start_to(command: &mut Command, log: &Path, file: File, stdin: Stdio, stdout: Stdio) -> Result<Self> {
+        let stdout = stdout.map_or_else(|| file.try_clone().map(Stdio::from), Ok)?;
         halt::check()?;
         let name = sh::shown(command);
         // A group of its own: Ctrl-C reaches this program alone, which then stops the others in order.

@@ -38,7 +38,7 @@ impl Sensor {
         let logs = dir.join("logs");
         fresh_dir(&logs)?;
         command.arg("run").arg("--log-dir").arg(&logs).arg("--no-sandbox").args(flags);
-        let process = Process::start(&mut command, &dir.join("harken.out"), stdin, false)?;
+        let process = Process::start(&mut command, &dir.join("harken.out"), stdin, None)?;
         Ok(Self { process, logs })
     }
 

@@ -131,7 +131,7 @@ pub(crate) fn run(args: &SoakArgs) -> Result<()> {
     mirror.args(["--rate", &rate.to_string(), "--times", "4000000000"]);
     let seconds = args.minutes * 60.0;
     mirror.args(["--run-for", &format!("{}ms", (seconds * 1000.0) as u64)]);
-    let mut mirror = Process::start(&mut mirror, &dir.join("mirror.out"), Stdio::null(), false)?;
+    let mut mirror = Process::start(&mut mirror, &dir.join("mirror.out"), Stdio::null(), None)?;
     eprintln!("soak: {rate} packets/s for {} minutes", args.minutes);
     let samples = watch(&mut sensor, &mut mirror, seconds)?;
     halt::pause(SETTLE)?;

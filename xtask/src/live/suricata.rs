@@ -42,7 +42,7 @@ impl Suricata {
         let mut command = end.command("suricata");
         command.arg("-c").arg(&config).arg(format!("--af-packet={}", end.device));
         command.args(["--runmode", mode, "-k", "none", "-l"]).arg(dir);
-        let process = Process::start(&mut command, &dir.join("suricata.out"), Stdio::null(), false)?;
+        let process = Process::start(&mut command, &dir.join("suricata.out"), Stdio::null(), None)?;
         Ok(Self { process, events: dir.join("eve.json") })
     }
 
