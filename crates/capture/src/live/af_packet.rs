@@ -207,14 +207,7 @@ impl AfPacket {
         let failed = |what: &str, e: io::Error| LiveError::new(format!("{what} {name}"), e, String::new());
         sys::bind_packet(&self.fd, index, ETH_P_ALL).map_err(|e| failed("bind a packet socket to", e))?;
         if self.config.promiscuous {
-            let request = libc::packet_mreq {
-                mr_ifindex: index.cast_signed(),
-                mr_type: libc::PACKET_MR_PROMISC as u16,
-                mr_alen: 0,
-                mr_address: [0; 8],
-            };
-            sys::set_option(&self.fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, request)
-                .map_err(|e| failed("make promiscuous", e))?;
+            sys::promiscuous(&self.fd, index).map_err(|e| failed("make promiscuous", e))?;
         }
         if self.config.workers > 1 {
             self.join(index).map_err(|e| failed("share between workers the packets of", e))?;
@@ -244,7 +237,7 @@ impl AfPacket {
 
     /// Lets packets in.
     fn start(&self) -> Result<(), LiveError> {
-        self.attach_filter().map_err(|e| {
+        self.attach_filter(self.share).map_err(|e| {
             let what = format!("give the kernel the filter for {}", self.config.interface);
             let mend = match e.raw_os_error() {
                 Some(libc::EINVAL) => {
@@ -258,10 +251,10 @@ impl AfPacket {
     }
 
     /// Gives the kernel the filter, and with it the share of flows that is passed over.
-    fn attach_filter(&self) -> io::Result<()> {
-        let marking = (self.share > 0).then(|| {
+    fn attach_filter(&self, share: u8) -> io::Result<()> {
+        let marking = (share > 0).then(|| {
             let AfPacketConfig { tunnels, .. } = &self.config;
-            self.filter.then(&steer::marking(tunnels, self.link.header, self.share, self.filter.takes()))
+            self.filter.then(&steer::marking(tunnels, self.link.header, share, self.filter.takes()))
         });
         let program = marking.as_ref().unwrap_or(&self.filter).raw();
         sys::set_program(&self.fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
@@ -269,8 +262,11 @@ impl AfPacket {
 
     /// Has the kernel take a byte of the packets of a share of all flows; they are counted and passed over.
     pub(crate) fn shed(&mut self, share: u8) -> io::Result<()> {
-        let before = std::mem::replace(&mut self.share, share);
-        if before == share { Ok(()) } else { self.attach_filter() }
+        if share != self.share {
+            self.attach_filter(share)?;
+            self.share = share;
+        }
+        Ok(())
     }
 
     pub(crate) fn next_batch(&mut self, max: usize, timeout: Duration) -> io::Result<LiveBatch<'_>> {

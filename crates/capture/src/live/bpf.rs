@@ -228,14 +228,49 @@ const WITH_X: u16 = 0x08;
 #[derive(Clone, Copy)]
 pub(super) struct Label(usize);
 
-/// Writes a program. Jumps go forward only, as in BPF itself.
+/// The labels of a program that is being written, and the jumps to them. Jumps go forward only, as in BPF itself.
+#[derive(Default)]
+pub(super) struct Labels {
+    /// Where each is, once placed.
+    places: Vec<Option<usize>>,
+    /// Which instructions jump to which.
+    jumps: Vec<(usize, Label)>,
+}
+
+impl Labels {
+    /// One that has no place yet.
+    pub(super) fn add(&mut self) -> Label {
+        self.places.push(None);
+        Label(self.places.len() - 1)
+    }
+
+    /// It is before the instruction with this number.
+    pub(super) fn place(&mut self, label: Label, at: usize) {
+        if let Some(place) = self.places.get_mut(label.0) {
+            *place = Some(at);
+        }
+    }
+
+    /// The instruction with this number jumps there.
+    pub(super) fn jump(&mut self, at: usize, label: Label) {
+        self.jumps.push((at, label));
+    }
+
+    /// Each jump, and how many instructions it skips; `None` when its label has no place behind it.
+    pub(super) fn distances(self) -> impl Iterator<Item = (usize, Option<usize>)> {
+        let Self { places, jumps } = self;
+        jumps.into_iter().map(move |(at, Label(label))| {
+            let place = places.get(label).copied().flatten();
+            (at, place.and_then(|place| place.checked_sub(at)?.checked_sub(1)))
+        })
+    }
+}
+
+/// Writes a program.
 #[derive(Default)]
 pub(super) struct Assembler {
     code: Vec<Instruction>,
-    /// Where each label is, once placed.
-    places: Vec<Option<usize>>,
-    /// Which instructions jump to which label.
-    jumps: Vec<(usize, Label)>,
+    labels: Labels,
 }
 
 impl Assembler {
@@ -245,15 +280,12 @@ impl Assembler {
 
     /// A label that has no place yet.
     pub(super) fn label(&mut self) -> Label {
-        self.places.push(None);
-        Label(self.places.len() - 1)
+        self.labels.add()
     }
 
     /// The label is here.
     pub(super) fn place(&mut self, label: Label) {
-        if let Some(place) = self.places.get_mut(label.0) {
-            *place = Some(self.code.len());
-        }
+        self.labels.place(label, self.code.len());
     }
 
     /// `A` = a field of the kernel's.
@@ -326,7 +358,7 @@ impl Assembler {
 
     /// Goes to `label`.
     pub(super) fn jump(&mut self, label: Label) {
-        self.jumps.push((self.code.len(), label));
+        self.labels.jump(self.code.len(), label);
         self.push(JUMP, 0);
     }
 
@@ -354,14 +386,10 @@ impl Assembler {
     }
 
     fn code(mut self) -> Vec<Instruction> {
-        for (at, Label(label)) in self.jumps {
-            let place = self.places.get(label).copied().flatten();
-            debug_assert!(
-                place.is_some_and(|place| place > at),
-                "label {label} has no place behind its jump"
-            );
-            if let (Some(place), Some(jump)) = (place, self.code.get_mut(at)) {
-                jump.k = place.saturating_sub(at + 1) as u32;
+        for (at, distance) in self.labels.distances() {
+            debug_assert!(distance.is_some(), "the jump at {at} has no place behind it");
+            if let (Some(distance), Some(jump)) = (distance, self.code.get_mut(at)) {
+                jump.k = distance as u32;
             }
         }
         self.code

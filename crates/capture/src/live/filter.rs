@@ -97,10 +97,7 @@ impl Wanted {
         asm.place(whole);
         asm.load(Size::Byte, 9);
         asm.store(0);
-        asm.load(Size::Byte, 0);
-        asm.alu(Alu::And, 0x0f);
-        asm.alu(Alu::ShiftLeft, 2);
-        asm.advance_by_a();
+        skip_v4_header(asm);
         asm.jump(transport);
 
         asm.place(v6);
@@ -171,6 +168,14 @@ impl Wanted {
 
 /// Scratch word of [`skip_tags`].
 const BEHIND_TAG: u32 = 15;
+
+/// `X` = behind the IPv4 header at `X`.
+pub(super) fn skip_v4_header(asm: &mut Assembler) {
+    asm.load(Size::Byte, 0);
+    asm.alu(Alu::And, 0x0f);
+    asm.alu(Alu::ShiftLeft, 2);
+    asm.advance_by_a();
+}
 
 /// `A` is an EtherType and `X` behind it: passes VLAN tags.
 pub(super) fn skip_tags(asm: &mut Assembler) {

@@ -46,7 +46,11 @@ pub use udp::UdpConfig;
 pub use xdp::AfXdpConfig;
 
 use crate::{Packet, reader::Located};
-use std::{io, time::Duration};
+use harken_wire::Timestamp;
+use std::{
+    io,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// Counters of a [`Live`], since it was opened.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -290,4 +294,11 @@ impl Live {
             Kind::Udp(source) => source.addresses(),
         }
     }
+}
+
+/// The time of a packet that the kernel gives none for.
+#[cold]
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::new(since.as_secs(), since.subsec_nanos())
 }

@@ -9,7 +9,7 @@
 //! worker; under load it is refused.
 use super::{
     bpf::{Alu, Assembler, Label, PACKET_TYPE, PROTOCOL, Program, Size, Test},
-    filter::skip_tags,
+    filter::{skip_tags, skip_v4_header},
 };
 use harken_wire::Config;
 
@@ -288,13 +288,6 @@ fn by_ether_type(asm: &mut Assembler, at: &Places) {
     asm.jump(at.outer);
 }
 
-fn skip_v4_header(asm: &mut Assembler) {
-    asm.load(Size::Byte, 0);
-    asm.alu(Alu::And, 0x0f);
-    asm.alu(Alu::ShiftLeft, 2);
-    asm.advance_by_a();
-}
-
 /// The end of each program: from an Ethernet or IP header to the answer. Unless the outer addresses are seen,
 /// what would go by them is answered as what has none.
 fn end(asm: &mut Assembler, at: &Places, outer_seen: bool, answer: Answer) {
@@ -324,36 +317,18 @@ fn end(asm: &mut Assembler, at: &Places, outer_seen: bool, answer: Answer) {
     }
     asm.give(answer.without_addresses());
 
-    let [mix, v4_ports, v6_ports, ports] = [(); 4].map(|()| asm.label());
+    let mix = asm.label();
     let by_ports = matches!(answer, Answer::Taken { .. });
     asm.place(at.v4);
     hash_pair(asm, [12, 16], 1);
-    asm.jump(if by_ports { v4_ports } else { mix });
+    if by_ports {
+        add_ports(asm, true);
+    }
+    asm.jump(mix);
     asm.place(at.v6);
     hash_pair(asm, [8, 24], 4);
     if by_ports {
-        asm.jump(v6_ports);
-        asm.place(v4_ports);
-        asm.store(SUM);
-        asm.recall_x(PLACE);
-        let addresses_only = asm.label();
-        asm.load(Size::Half, 6);
-        asm.when(Test::Bits, 0x3fff, addresses_only);
-        asm.load(Size::Byte, 9);
-        asm.unless(Test::Equal, 6, addresses_only);
-        skip_v4_header(asm);
-        asm.jump(ports);
-        asm.place(v6_ports);
-        asm.store(SUM);
-        asm.recall_x(PLACE);
-        asm.load(Size::Byte, 6);
-        asm.unless(Test::Equal, 6, addresses_only);
-        asm.advance(40);
-        asm.place(ports);
-        add_ports(asm);
-        asm.jump(mix);
-        asm.place(addresses_only);
-        asm.recall(SUM);
+        add_ports(asm, false);
     }
     asm.place(mix);
     asm.alu(Alu::Multiply, 0x85eb_ca6b);
@@ -375,8 +350,23 @@ fn end(asm: &mut Assembler, at: &Places, outer_seen: bool, answer: Answer) {
     }
 }
 
-/// `A` = `SUM` + the hash of each port of the TCP header at `X`: the same for both orders.
-fn add_ports(asm: &mut Assembler) {
+/// Adds to the hash of the addresses in `A` that of each port, for a whole TCP segment behind the IP header at
+/// `PLACE`: the same for both orders.
+fn add_ports(asm: &mut Assembler, v4: bool) {
+    let addresses_alone = asm.label();
+    asm.store(SUM);
+    asm.recall_x(PLACE);
+    if v4 {
+        asm.load(Size::Half, 6);
+        asm.when(Test::Bits, 0x3fff, addresses_alone);
+    }
+    asm.load(Size::Byte, if v4 { 9 } else { 6 });
+    asm.unless(Test::Equal, 6, addresses_alone);
+    if v4 {
+        skip_v4_header(asm);
+    } else {
+        asm.advance(40);
+    }
     asm.store_x(PLACE);
     for port in [0, 2] {
         asm.recall_x(PLACE);
@@ -387,6 +377,8 @@ fn add_ports(asm: &mut Assembler) {
         asm.alu_x(Alu::Add);
         asm.store(SUM);
     }
+    asm.place(addresses_alone);
+    asm.recall(SUM);
 }
 
 /// `A` = hash of the address at the one offset from `X` plus that of the other: the same for both orders.

@@ -91,6 +91,17 @@ pub(crate) fn bind_packet(fd: &OwnedFd, index: u32, protocol: u16) -> io::Result
     checked(result).map(|_| ())
 }
 
+/// Has an interface take packets that are for other stations, too, as long as the packet socket is open.
+pub(crate) fn promiscuous(fd: &OwnedFd, index: u32) -> io::Result<()> {
+    let request = libc::packet_mreq {
+        mr_ifindex: index.cast_signed(),
+        mr_type: libc::PACKET_MR_PROMISC as u16,
+        mr_alen: 0,
+        mr_address: [0; 8],
+    };
+    set_option(fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, request)
+}
+
 /// Binds an Internet socket.
 pub(crate) fn bind(fd: &OwnedFd, address: SocketAddr) -> io::Result<()> {
     let fd = fd.as_raw_fd();

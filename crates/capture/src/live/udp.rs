@@ -5,13 +5,12 @@ use super::{
     steer, sys,
 };
 use crate::reader::Located;
-use harken_wire::Timestamp;
 use std::{
     fs, io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::OwnedFd,
     path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 /// What is listened on, and how.
@@ -284,7 +283,7 @@ impl Udp {
             for slot in 0..got {
                 let Some(frame) = self.slots.frame(slot, socket.local) else { continue };
                 self.truncated += u64::from(frame.len < frame.wire_len);
-                let ts = frame.ts.unwrap_or_else(now);
+                let ts = frame.ts.unwrap_or_else(super::now);
                 let wire_len = u32::try_from(frame.wire_len).unwrap_or(u32::MAX);
                 self.located.push(Located { ts, dlt: 1, at: frame.at, len: frame.len, wire_len });
             }
@@ -351,13 +350,6 @@ impl Udp {
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.sockets.iter().map(|socket| socket.local).collect()
     }
-}
-
-/// For a kernel that gives no time with a datagram.
-#[cold]
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::new(since.as_secs(), since.subsec_nanos())
 }
 
 #[cfg(test)]

@@ -225,10 +225,15 @@ pub struct Analysis {
     pub community_id_seed: u16,
 }
 
-/// Parses a number of bytes: `4096`, `16k`, `2m`.
+/// A number of bytes that are kept of a body.
 fn bytes(text: &str) -> Result<usize, String> {
-    let bytes = usize::try_from(size(text)?).ok().filter(|bytes| *bytes <= 64 << 20);
-    bytes.ok_or_else(|| format!("'{text}' is more than 64m"))
+    up_to(text, 64 << 20, "64m")
+}
+
+/// A number of bytes that is at most `most`, which is written so.
+fn up_to(text: &str, most: usize, written: &str) -> Result<usize, String> {
+    let bytes = usize::try_from(size(text)?).ok().filter(|bytes| *bytes <= most);
+    bytes.ok_or_else(|| format!("'{text}' is more than {written}"))
 }
 
 /// A number of bytes: `4096`, `16k`, `2m`, `20g`, `1t`.

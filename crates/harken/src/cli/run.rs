@@ -1,5 +1,5 @@
 //! The flags of live capture: `run`, `top` and `reload`.
-use super::{Analysis, Format, size};
+use super::{Analysis, Format, size, up_to};
 use crate::logs::Compress;
 use clap::{Args, ValueHint};
 use std::net::SocketAddr;
@@ -241,9 +241,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 /// A number of bytes of memory.
 fn memory(text: &str) -> Result<usize, String> {
-    let most = 4 << 30;
-    let bytes = usize::try_from(size(text)?).ok().filter(|bytes| *bytes <= most);
-    bytes.ok_or_else(|| format!("'{text}' is more than 4g"))
+    up_to(text, 4 << 30, "4g")
 }
 
 #[cfg(test)]

@@ -162,10 +162,15 @@ mod tests {
             Self { overload, now, load, buffered: 0, dropped: 0 }
         }
 
-        /// So many packets arrive each 10 ms. `heavy`: of the connections that are refused at step 4 alone.
+        /// So many packets arrive each 10 ms.
         fn run(&mut self, arriving: u64, seconds: u64) -> Vec<(u8, u8)> {
+            self.ticks(arriving, seconds * 100)
+        }
+
+        /// The same, for so many times 10 ms.
+        fn ticks(&mut self, arriving: u64, ticks: u64) -> Vec<(u8, u8)> {
             let mut changes = Vec::new();
-            for _ in 0..seconds * 100 {
+            for _ in 0..ticks {
                 self.now += Duration::from_millis(10);
                 self.load.arrived += arriving;
                 let level = self.overload.level();
@@ -217,7 +222,8 @@ mod tests {
         let mut model = Model::new();
         model.run(SPEED / 2, 5);
         for _ in 0..20 {
-            model.run(SPEED * 2, 0);
+            model.ticks(SPEED * 2, 10);
+            assert!(model.buffered > BUFFER / 4, "it is a burst");
             model.run(SPEED / 2, 1);
         }
         assert_eq!((model.overload.level(), model.dropped), (Level::default(), 0));

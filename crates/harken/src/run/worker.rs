@@ -202,9 +202,10 @@ impl Worker {
         };
         if let Some(level) = self.overload.update(backlog, now, load) {
             let mut flows = level.flows();
-            // Open flows are known here alone; of all flows a share is refused before it costs anything.
-            if self.sources.shed(if flows.only_new { 0 } else { flows.share }) && !flows.only_new {
-                flows.share = 0;
+            // Which flows are open is known here alone; of all flows a share is refused before it costs anything.
+            let of_all = if flows.only_new { 0 } else { flows.share };
+            if self.sources.shed(of_all) {
+                flows.share -= of_all;
             }
             self.intake.shard.shed(level.bodies(), flows);
         }

@@ -22,7 +22,6 @@ pub(crate) use open::open;
 
 use super::{LiveBatch, LiveStats, sys};
 use crate::reader::Located;
-use harken_wire::Timestamp;
 use memory::{Counter, Frame};
 use queue::Queue;
 use std::{
@@ -30,7 +29,7 @@ use std::{
     os::fd::OwnedFd,
     sync::Arc,
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 /// How tunnel packets are taken off an interface by AF_XDP.
@@ -255,7 +254,7 @@ impl AfXdp {
                 continue;
             };
             // The sockets give no time: it is that of the batch.
-            let ts = *ts.get_or_insert_with(now);
+            let ts = *ts.get_or_insert_with(super::now);
             if flags & libc::XDP_PKT_CONTD == 0 {
                 let at = held.frames.len();
                 held.frames.push(frame);
@@ -321,9 +320,4 @@ impl AfXdp {
     pub(crate) fn notes(&self) -> &[String] {
         &self.notes
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::new(since.as_secs(), since.subsec_nanos())
 }

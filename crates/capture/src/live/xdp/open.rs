@@ -44,7 +44,7 @@ pub(crate) fn open(config: &AfXdpConfig) -> Result<Vec<AfXdp>, LiveError> {
         return Err(failed(("use AF_XDP", down)));
     }
     if config.promiscuous {
-        promiscuous(&guard, index).map_err(step("make the interface promiscuous"))?;
+        sys::promiscuous(&guard, index).map_err(step("make the interface promiscuous"))?;
     }
     let longest = sys::mtu(&guard, name).map_err(step("ask for the MTU"))?.saturating_add(LINK);
     let workers = config.workers.max(1);
@@ -156,17 +156,6 @@ fn open_queue(shape: &Shape, number: u32) -> Result<Queue, Failure> {
             result => return result,
         }
     }
-}
-
-/// As long as the socket is open.
-fn promiscuous(guard: &OwnedFd, index: u32) -> io::Result<()> {
-    let request = libc::packet_mreq {
-        mr_ifindex: index.cast_signed(),
-        mr_type: libc::PACKET_MR_PROMISC as u16,
-        mr_alen: 0,
-        mr_address: [0; 8],
-    };
-    sys::set_option(guard, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, request)
 }
 
 /// What it became, and what the operator should know.

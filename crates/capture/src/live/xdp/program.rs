@@ -5,7 +5,7 @@
 //! a few, and a load is checked against the packet's end. So there is one set of rules for both sources, and no
 //! compiler is needed.
 use crate::live::{
-    bpf::{Instruction, PACKET_TYPE, PROTOCOL},
+    bpf::{Instruction, Label, Labels, PACKET_TYPE, PROTOCOL},
     filter::{DOUBTFUL, Wanted},
     steer,
 };
@@ -82,10 +82,6 @@ pub(crate) struct Insn {
     constant: i32,
 }
 
-/// A place that is jumped to.
-#[derive(Clone, Copy)]
-struct Label(usize);
-
 /// What a classic program's end means.
 #[derive(Clone, Copy)]
 enum Ends {
@@ -144,22 +140,16 @@ pub(crate) fn redirect(
 #[derive(Default)]
 struct Writer {
     code: Vec<Insn>,
-    /// Where each label is, once placed.
-    places: Vec<Option<usize>>,
-    /// Which instructions jump to which label.
-    jumps: Vec<(usize, Label)>,
+    labels: Labels,
 }
 
 impl Writer {
     fn label(&mut self) -> Label {
-        self.places.push(None);
-        Label(self.places.len() - 1)
+        self.labels.add()
     }
 
     fn place(&mut self, label: Label) {
-        if let Some(place) = self.places.get_mut(label.0) {
-            *place = Some(self.code.len());
-        }
+        self.labels.place(label, self.code.len());
     }
 
     fn push(&mut self, code: u8, destination: u8, source: u8, offset: i16, constant: i32) {
@@ -172,7 +162,7 @@ impl Writer {
     }
 
     fn jump(&mut self, code: u8, register: u8, source: u8, constant: i32, label: Label) {
-        self.jumps.push((self.code.len(), label));
+        self.labels.jump(self.code.len(), label);
         self.push(code, register, source, 0, constant);
     }
 
@@ -282,10 +272,8 @@ impl Writer {
     }
 
     fn finish(mut self) -> Option<Vec<Insn>> {
-        for (at, label) in self.jumps {
-            let place = self.places.get(label.0).copied().flatten()?;
-            let distance = place.checked_sub(at)?.checked_sub(1)?;
-            self.code.get_mut(at)?.offset = i16::try_from(distance).ok()?;
+        for (at, distance) in self.labels.distances() {
+            self.code.get_mut(at)?.offset = i16::try_from(distance?).ok()?;
         }
         Some(self.code)
     }
