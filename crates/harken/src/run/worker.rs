@@ -197,8 +197,12 @@ impl Worker {
         let Self { intake, sources, .. } = self;
         let load = || {
             let lost = sources.stats().iter().map(|(_, stats)| stats.dropped + stats.refused).sum::<u64>();
-            let passed = intake.shard.flow_stats().shed.total();
-            Load { arrived: intake.packets + lost, worked: intake.packets.saturating_sub(passed) }
+            Load {
+                read: intake.packets,
+                lost,
+                passed: intake.shard.flow_stats().shed.total(),
+                last: intake.last,
+            }
         };
         if let Some(level) = self.overload.update(backlog, now, load) {
             let mut flows = level.flows();
