@@ -5,7 +5,7 @@
 //! share of the new connections, then a share of all. What is left undone is counted.
 //!
 //! The steps are taken while the buffer fills, so that the share is in force before it overflows: once packets are
-//! dropped at random every stream has gaps, and a packet of such a stream costs about twice as much to analyse.
+//! dropped at random every stream has gaps, and such a stream costs far more to analyse than a whole one.
 //! How large the share has to be is known before anything is lost: packets that arrived within one second by their
 //! timestamps, and took two to work off, are twice too many. Afterwards it follows what is worked off without rest.
 use harken_engine::Shedding;
@@ -115,7 +115,7 @@ pub struct Overload {
     most: u8,
     /// The buffer was filling then.
     filling: bool,
-    /// The last step up, and how full the buffer was.
+    /// The last decision, and how full the buffer was.
     stepped: (Instant, u8),
     /// Packets a second that can be worked off, as far as is known.
     capacity: f64,
@@ -166,7 +166,8 @@ impl Overload {
         self.estimate(rates.worked, backlog > self.stepped.1);
         let share = self.share(backlog, rates.arrived);
         let level = if climbing { self.up(backlog, share) } else { self.follow(share) };
-        if !climbing {
+        // The way up is measured as a whole; what comes after it has rates of its own.
+        if !climbing || level.step == 4 {
             self.begin(backlog, now, load);
         }
         self.stepped = (now, backlog);
