@@ -249,6 +249,8 @@ mod tests {
         /// The same as a timestamp.
         clock: u64,
         load: Load,
+        /// Packets that the worker reads in 10 ms now.
+        speed: u64,
         /// When packets arrived that wait, and how many.
         waiting: VecDeque<(u64, u64)>,
         dropped: u64,
@@ -262,7 +264,15 @@ mod tests {
         fn new() -> Self {
             let now = Instant::now();
             let overload = Overload::new(now);
-            Self { overload, now, clock: 0, load: Load::default(), waiting: VecDeque::new(), dropped: 0 }
+            Self {
+                overload,
+                now,
+                clock: 0,
+                load: Load::default(),
+                speed: SPEED,
+                waiting: VecDeque::new(),
+                dropped: 0,
+            }
         }
 
         /// So many packets arrive each 10 ms.
@@ -283,11 +293,11 @@ mod tests {
                 self.clock += 10_000_000;
                 let level = self.overload.level();
                 let refused = if level.step == 4 { arriving * u64::from(level.share) / 256 } else { 0 };
-                let dropped = (self.buffered() + arriving - refused).saturating_sub(BUFFER + SPEED);
+                let dropped = (self.buffered() + arriving - refused).saturating_sub(BUFFER + self.speed);
                 self.waiting.push_back((self.clock, arriving - refused - dropped));
                 self.dropped += dropped;
                 self.load.lost += refused + dropped;
-                let mut time = SPEED;
+                let mut time = self.speed;
                 while let Some((arrived, count)) = self.waiting.front_mut() {
                     let read = time.min(*count);
                     (*count, time, self.load.read) = (*count - read, time - read, self.load.read + read);
@@ -345,5 +355,19 @@ mod tests {
             model.run(SPEED / 2, 1);
         }
         assert_eq!((model.overload.level(), model.dropped), (Level::default(), 0));
+    }
+
+    #[test]
+    fn a_worker_that_was_held_up_recovers() {
+        let mut model = Model::new();
+        model.speed = SPEED / 10;
+        model.ticks(SPEED * 2, 20);
+        model.speed = SPEED;
+        let steps = model.run(SPEED * 2, 3);
+        let (read, dropped) = (model.load.read, model.dropped);
+        model.run(SPEED * 2, 10);
+        let done = (model.load.read - read) as f64 / (10 * 100 * SPEED) as f64;
+        assert!(done > 0.9, "{done} of what is possible, {steps:?}");
+        assert_eq!(model.dropped, dropped, "{steps:?}");
     }
 }
