@@ -56,6 +56,8 @@ struct State {
     charged: usize,
     free: Vec<Vec<u8>>,
     free_bytes: usize,
+    /// How many of them nobody has needed since the last [`Queue::trim`].
+    idle: usize,
     /// The log that is looked at first: none starves another.
     next: usize,
     rotate: bool,
@@ -82,6 +84,7 @@ impl Queue {
             charged: 0,
             free: Vec::with_capacity(FREE / BUFFER + 1),
             free_bytes: 0,
+            idle: 0,
             next: 0,
             rotate: false,
             poked: false,
@@ -149,6 +152,21 @@ impl Queue {
             }
             self.counters.waiting.store(state.charged as u64, Ordering::Relaxed);
             state.keep(block.bytes)
+        };
+        // Freed without the lock.
+        drop(unused);
+    }
+
+    /// Frees the buffers that nobody has needed since the last call: the memory of a burst, or of an hour in which
+    /// the disk was slow, is given back.
+    pub fn trim(&self) {
+        let unused = {
+            let mut state = self.lock();
+            let idle = state.idle.min(state.free.len());
+            let unused: Vec<_> = state.free.drain(..idle).collect();
+            state.free_bytes = state.free.iter().map(Vec::capacity).sum();
+            state.idle = state.free.len();
+            unused
         };
         // Freed without the lock.
         drop(unused);
@@ -233,6 +251,7 @@ impl State {
         log.charged += charge;
         let empty = self.free.pop().unwrap_or_default();
         self.free_bytes -= empty.capacity();
+        self.idle = self.idle.min(self.free.len());
         log.blocks.push_back(Block { bytes: mem::replace(block, empty), lines, charge });
         Sent::Swapped
     }
@@ -326,5 +345,36 @@ mod tests {
             queue.give_back(0, taken);
         }
         assert_eq!(queue.counters.stats().buffers, 1);
+    }
+
+    #[test]
+    fn buffers_of_a_burst_are_given_back_and_the_others_stay() {
+        let queue = queue(1);
+        let one = |lines: &mut Vec<u8>| {
+            lines.extend_from_slice(b"a line\n");
+            queue.send(0, lines, 1);
+            let Work::Block(0, taken) = queue.take(Duration::ZERO, |_| true) else { panic!() };
+            queue.give_back(0, taken);
+        };
+        let held = || queue.lock().free_bytes / BUFFER;
+        let mut lines = block(b"");
+        for _ in 0..10 {
+            lines.resize(BUFFER, b'x');
+            queue.send(0, &mut lines, 1);
+        }
+        while let Work::Block(0, taken) = queue.take(Duration::ZERO, |_| true) {
+            queue.give_back(0, taken);
+        }
+        assert_eq!(held(), 10);
+        queue.trim();
+        assert_eq!(held(), 10, "the burst was in this time");
+        one(&mut lines);
+        queue.trim();
+        assert_eq!(held(), 1, "the one that goes round is needed");
+        let made = queue.counters.stats().buffers;
+        one(&mut lines);
+        queue.trim();
+        one(&mut lines);
+        assert_eq!((held(), queue.counters.stats().buffers), (1, made));
     }
 }

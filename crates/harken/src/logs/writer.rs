@@ -20,6 +20,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// An outage is over when nothing has failed for so long: a disk with a little room now and then is one outage.
 const CALM: Duration = Duration::from_secs(3);
+/// A buffer that nobody has needed for so long is freed.
+const TRIM: Duration = Duration::from_secs(10);
 /// A rotation that failed is tried again this much later.
 const ROTATE_AGAIN: Duration = Duration::from_secs(5);
 
@@ -37,6 +39,8 @@ pub struct Writer {
     outage: Option<Outage>,
     /// The operator was told that rotation fails.
     told: bool,
+    /// Buffers were given back last.
+    trimmed: Instant,
 }
 
 /// One log and what is still to be done for it.
@@ -90,6 +94,7 @@ impl Writer {
             say: Arc::clone(&config.say),
             outage: None,
             told: false,
+            trimmed: Instant::now(),
         };
         writer.next = writer.every.map(|every| next_multiple(now, every));
         for which in 0..writer.logs.len() {
@@ -125,6 +130,10 @@ impl Writer {
                 self.work(which);
             }
             self.settle(CALM);
+            if now.saturating_duration_since(self.trimmed) >= TRIM {
+                self.trimmed = now;
+                self.queue.trim();
+            }
             if let Some(by) = self.queue.close_by() {
                 let is_done = self.queue.is_empty() && self.logs.iter().all(|log| log.pending.is_none());
                 if is_done || Instant::now() >= by {
