@@ -157,8 +157,8 @@ impl Queue {
         drop(unused);
     }
 
-    /// Frees the buffers that nobody has needed since the last call: the memory of a burst, or of an hour in which
-    /// the disk was slow, is given back.
+    /// Frees the buffers that nobody has needed since the last call, which are those of a burst, or of a time when
+    /// the disk was slow. (The allocator may keep the memory for other uses.)
     pub fn trim(&self) {
         let unused = {
             let mut state = self.lock();
