@@ -108,6 +108,11 @@ impl Header {
     }
 }
 
+/// The checksum of a stored body (CRC-32C).
+pub fn checksum(stored: &[u8]) -> u32 {
+    crc32c::crc32c(stored)
+}
+
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
@@ -131,7 +136,7 @@ pub fn seal(raw: &[u8], records: u32, first: u64, times: (u64, u64), compress: b
         first,
         earliest: times.0,
         latest: times.1,
-        crc: crc32c::crc32c(stored),
+        crc: checksum(stored),
     };
     let mut block = Vec::with_capacity(HEADER + stored.len());
     block.extend_from_slice(&header.bytes());
@@ -181,7 +186,7 @@ fn window(frame: &[u8]) -> Option<u64> {
 
 /// The uncompressed body of a block, proven to hold what its header says; nothing when it does not.
 pub fn open(header: &Header, stored: Vec<u8>) -> Option<Vec<u8>> {
-    if stored.len() != header.stored as usize || crc32c::crc32c(&stored) != header.crc {
+    if stored.len() != header.stored as usize || checksum(&stored) != header.crc {
         return None;
     }
     let raw = if header.zstd { unpack(&stored, header.raw as usize)? } else { stored };
