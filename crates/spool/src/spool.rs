@@ -154,7 +154,7 @@ impl Spool {
         state.waiting_bytes += batch.bytes();
         match state.waiting.back_mut() {
             Some(last) if last.batch.bytes() + batch.bytes() <= config.commit_bytes => {
-                last.batch.extend(batch)
+                last.batch.extend(batch);
             }
             _ => state.waiting.push_back(Waiting { first, batch: std::mem::take(batch) }),
         }

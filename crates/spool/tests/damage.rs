@@ -1,4 +1,11 @@
 //! Torn tails, flipped bytes, a full disk, processes that are killed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops by panicking"
+)]
 mod support;
 use harken_spool::{Batch, Config, Seek, Spool};
 use std::io::{BufRead, BufReader, Write};

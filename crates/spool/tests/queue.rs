@@ -1,4 +1,11 @@
 //! Appending, reading, positions, the bound.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops by panicking"
+)]
 mod support;
 use harken_spool::{Appended, Batch, Config, Error, Peek, Policy, Reason, Seek, Spool, status};
 use std::time::Duration;
