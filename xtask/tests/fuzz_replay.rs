@@ -28,6 +28,7 @@ targets! {
     http1 in "../../fuzz/fuzz_targets/http1.rs",
     body in "../../fuzz/fuzz_targets/body.rs",
     capture_file in "../../fuzz/fuzz_targets/capture_file.rs",
+    spool in "../../fuzz/fuzz_targets/spool.rs",
     whole_capture in "../../fuzz/fuzz_targets/whole_capture.rs",
 }
 

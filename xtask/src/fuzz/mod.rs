@@ -41,6 +41,7 @@ const TARGETS: &[Target] = &[
     Target { name: "http1", max_len: 16_384, seeds: Kind::Payloads },
     Target { name: "body", max_len: 16_384, seeds: Kind::Payloads },
     Target { name: "capture_file", max_len: 65_536, seeds: Kind::Captures },
+    Target { name: "spool", max_len: 16_384, seeds: Kind::Payloads },
     Target { name: "whole_capture", max_len: 65_536, seeds: Kind::Captures },
 ];
 

@@ -22,6 +22,7 @@ const DECODERS: &[(&str, &str)] = &[
     ("crates/http/src/body", "body"),
     ("crates/capture/src", "capture_file"),
     ("crates/engine/src", "whole_capture"),
+    ("crates/spool/src", "spool"),
 ];
 
 /// Folders whose own folders are a decoder each, and must be in the list above.

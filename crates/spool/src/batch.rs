@@ -1,0 +1,88 @@
+//! Records gathered before they go to the spool.
+use crate::block::{self, MAX_BODY};
+
+/// Records in order, in the form that a block's body has. A shard fills one and hands it over as a whole.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub(crate) body: Vec<u8>,
+    pub(crate) records: u32,
+    pub(crate) earliest: u64,
+    pub(crate) latest: u64,
+}
+
+impl Batch {
+    /// Adds a record, whose event has the given time (nanoseconds since 1970). False, and nothing is added, when
+    /// it is larger than a block may be ([`MAX_BODY`] less 4 bytes).
+    #[must_use]
+    pub fn push(&mut self, time: u64, record: &[u8]) -> bool {
+        let Some(length) = u32::try_from(record.len()).ok().filter(|_| record.len() <= MAX_BODY - 4) else {
+            return false;
+        };
+        self.earliest = if self.records == 0 { time } else { self.earliest.min(time) };
+        self.latest = self.latest.max(time);
+        self.body.extend_from_slice(&length.to_le_bytes());
+        self.body.extend_from_slice(record);
+        self.records += 1;
+        true
+    }
+
+    /// The number of records.
+    pub fn len(&self) -> u32 {
+        self.records
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+
+    /// Bytes of the records with their lengths.
+    pub fn bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// The records.
+    pub fn iter(&self) -> Records<'_> {
+        Records { body: &self.body }
+    }
+
+    /// Puts `other` behind; it becomes empty and keeps its memory.
+    pub(crate) fn extend(&mut self, other: &mut Self) {
+        self.earliest = if self.records == 0 { other.earliest } else { self.earliest.min(other.earliest) };
+        self.latest = self.latest.max(other.latest);
+        self.records += other.records;
+        self.body.extend_from_slice(&other.body);
+        other.clear();
+    }
+
+    /// Removes all records and keeps the memory.
+    pub fn clear(&mut self) {
+        self.body.clear();
+        (self.records, self.earliest, self.latest) = (0, 0, 0);
+    }
+}
+
+/// The records of a body, in order.
+#[derive(Debug, Clone)]
+pub struct Records<'a> {
+    pub(crate) body: &'a [u8],
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (record, rest) = block::split(self.body)?;
+        self.body = rest;
+        Some(record)
+    }
+}
+
+impl<'a> IntoIterator for &'a Batch {
+    type Item = &'a [u8];
+    type IntoIter = Records<'a>;
+
+    fn into_iter(self) -> Records<'a> {
+        self.iter()
+    }
+}
