@@ -57,11 +57,11 @@ const SHAPES: &[(&str, Tail, Kind)] = &[
     ("whsec_", Run(b"+/=", 24, 255), Kind::Stripe),
     ("AIza", Run(WORD, 35, 35), Kind::Google),
     ("ya29.", Run(b"_-.", 20, 2048), Kind::Google),
-    ("GOCSPX-", Run(WORD, 20, 64), Kind::Google),
+    ("GOCSPX-", Run(WORD, 20, 255), Kind::Google),
     ("npm_", Run(b"", 36, 36), Kind::ApiKey),
     ("sk-ant-", Run(WORD, 20, 255), Kind::ApiKey),
     ("sk-proj-", Run(WORD, 20, 255), Kind::ApiKey),
-    ("SG.", Run(b"_-.", 60, 128), Kind::ApiKey),
+    ("SG.", Run(b"_-.", 60, 255), Kind::ApiKey),
     ("eyJ", Jwt, Kind::Jwt),
     ("PRIVATE KEY-----", Pem, Kind::PrivateKey),
     ("bearer ", Bearer, Kind::Authorization),
@@ -83,8 +83,8 @@ const SHAPES: &[(&str, Tail, Kind)] = &[
 const PEM: usize = 16 << 10;
 /// The longest rest of a name, as in `token_for_the_day`.
 const NAME: usize = 24;
-/// The longest value of a name, and the longest segment of a token.
-const VALUE: usize = 4096;
+/// How much of a value is looked at to tell whether it is one.
+const VALUE: usize = 64;
 
 /// The automaton over [`SHAPES`].
 #[derive(Debug, Clone)]
@@ -119,11 +119,10 @@ impl Secrets {
                 }
                 Run(..) | Capitals(_) | Jwt | Bearer | Basic if word_before(text, start) => None,
                 Run(also, least, most) => {
-                    let length =
-                        run(rest, *most + 1, |byte| byte.is_ascii_alphanumeric() || also.contains(&byte));
-                    // A longer run is something else, unless it is one of those whose length is not fixed.
-                    (*least <= length && (length <= *most || *most >= 255))
-                        .then_some((start, from + length.min(*most)))
+                    // Where the length is not fixed all of the run belongs to the secret.
+                    let most = if *most < 255 { *most + 1 } else { usize::MAX };
+                    let length = run(rest, most, |byte| byte.is_ascii_alphanumeric() || also.contains(&byte));
+                    (*least <= length && length < most).then_some((start, from + length))
                 }
                 Capitals(length) => {
                     let is = run(rest, length + 1, |byte| byte.is_ascii_alphanumeric());
@@ -142,12 +141,12 @@ impl Secrets {
                     )
                 }
                 Bearer => {
-                    let length = run(rest, VALUE, is_token68);
+                    let length = run(rest, usize::MAX, is_token68);
                     let digit = rest.iter().take(length).any(u8::is_ascii_digit);
                     (length >= 16 && digit).then_some((from, from + length))
                 }
                 Basic => {
-                    let length = run(rest, VALUE, is_token68);
+                    let length = run(rest, usize::MAX, is_token68);
                     let encoded = rest.get(..length).unwrap_or_default();
                     (length >= 8 && is_pair(encoded)).then_some((from, from + length))
                 }
@@ -182,14 +181,14 @@ fn is_base64url(byte: u8) -> bool {
 fn jwt(text: &[u8], start: usize) -> Option<(usize, usize)> {
     let mut at = start;
     for _ in 0..2 {
-        let length = run(text.get(at..)?, 2 * VALUE, is_base64url);
+        let length = run(text.get(at..)?, usize::MAX, is_base64url);
         at += length;
         if length < 8 || text.get(at) != Some(&b'.') {
             return None;
         }
         at += 1;
     }
-    let length = run(text.get(at..)?, VALUE, is_base64url);
+    let length = run(text.get(at..)?, usize::MAX, is_base64url);
     (length >= 16).then_some((at, at + length))
 }
 
@@ -235,10 +234,11 @@ fn named(text: &[u8], from: usize) -> Option<(usize, usize)> {
     let quoted = matches!(rest.get(at), Some(b'"' | b'\''));
     at += usize::from(quoted);
     let value = rest.get(at..)?;
-    let length = run(value, VALUE, |byte| !b"\"' \t\r\n&,;<>(){}[]".contains(&byte));
-    let value = value.get(..length)?;
+    let inside = |byte: u8| !b"\"' \t\r\n&,;<>(){}[]".contains(&byte);
+    let length = run(value, VALUE, inside);
+    let first = value.get(..length)?;
     // `password: required` is a sentence; `password: hunter2!` and `password=hunter` are not.
-    let telling = equals || quoted || length >= 8 && value.iter().take(64).any(u8::is_ascii_digit);
-    let placeholder = matches!(value.first(), Some(b'*' | b'$' | b'%' | b'='));
-    (length >= 6 && telling && !placeholder).then_some((from + at, from + at + length))
+    let telling = equals || quoted || length >= 8 && first.iter().any(u8::is_ascii_digit);
+    let placeholder = matches!(first.first(), Some(b'*' | b'$' | b'%' | b'='));
+    (length >= 6 && telling && !placeholder).then(|| (from + at, from + at + run(value, usize::MAX, inside)))
 }
