@@ -3,6 +3,8 @@
 use harken_mask::{Class, Config, Detector, Kind, Masker, Method, Report, detect::Wanted};
 use libfuzzer_sys::fuzz_target;
 
+type Place = fn(&mut Masker, &[u8], &mut Vec<u8>, &mut Report) -> bool;
+
 fuzz_target!(|data: &[u8]| {
     let detector = Detector::new(Wanted::of(|_| true));
     let mut found = Vec::new();
@@ -27,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
             class.method = method;
         }
         let Ok(mut masker) = Masker::new(&config) else { return };
-        let places: [fn(&mut Masker, &[u8], &mut Vec<u8>, &mut Report) -> bool; 7] = [
+        let places: [Place; 7] = [
             Masker::text,
             Masker::json,
             Masker::query,

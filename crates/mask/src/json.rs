@@ -48,11 +48,12 @@ fn unescape(text: &[u8], out: &mut Vec<u8>) {
             b'u' => {
                 let Some(mut code) = unit(rest) else { continue };
                 rest = rest.get(4..).unwrap_or_default();
-                if (0xD800..0xDC00).contains(&code) && rest.starts_with(b"\\u") {
-                    if let Some(low @ 0xDC00..0xE000) = rest.get(2..).and_then(unit) {
-                        code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-                        rest = rest.get(6..).unwrap_or_default();
-                    }
+                if (0xD800..0xDC00).contains(&code)
+                    && rest.starts_with(b"\\u")
+                    && let Some(low @ 0xDC00..0xE000) = rest.get(2..).and_then(unit)
+                {
+                    code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+                    rest = rest.get(6..).unwrap_or_default();
                 }
                 let letter = char::from_u32(code).unwrap_or('\u{FFFD}');
                 out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
@@ -185,9 +186,9 @@ pub(crate) fn mask(masker: &mut Masker, text: &[u8], out: &mut Vec<u8>, report: 
                 let raw = text.get(at + 1..end).unwrap_or_default();
                 walk.plain.clear();
                 if escapes {
-                    unescape(raw, walk.plain)
+                    unescape(raw, walk.plain);
                 } else {
-                    walk.plain.extend_from_slice(raw)
+                    walk.plain.extend_from_slice(raw);
                 }
                 let after = text.get(end + 1..).unwrap_or_default();
                 let is_key = after.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');

@@ -254,10 +254,10 @@ fn nir(candidate: &Candidate<'_>) -> bool {
         [_, _, _, _, _, b'2', ref mut letter @ b'B', ..] => *letter = b'8',
         _ => {}
     }
-    if matches!(text.get(5..7), Some(b"2A" | b"2B")) {
-        if let Some(place) = body.get_mut(5) {
-            *place = b'1';
-        }
+    if matches!(text.get(5..7), Some(b"2A" | b"2B"))
+        && let Some(place) = body.get_mut(5)
+    {
+        *place = b'1';
     }
     let month = candidate.digits(3, 5).unwrap_or(0);
     let rest = body.iter().try_fold(0, |rest, byte| Some((rest * 10 + crate::sums::digit(*byte)?) % 97));

@@ -214,7 +214,7 @@ fn telephone(text: &[u8], first: usize, found: &mut Vec<Match>) {
         *place = *byte;
         count += 1;
         let end = start + offset + 1;
-        if text.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric()) || goes_on(text, end) && !plus {
+        if text.get(end).is_some_and(u8::is_ascii_alphanumeric) || goes_on(text, end) && !plus {
             continue;
         }
         let (Some(digits), Some(shape)) = (digits.get(..count), shape.get(..spelled)) else { return };

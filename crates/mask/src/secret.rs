@@ -113,7 +113,7 @@ impl Secrets {
             let rest = text.get(from..).unwrap_or_default();
             let range = match tail {
                 Jwt | Run(..) | Capitals(_)
-                    if !text.get(start..from).is_some_and(|as_is| as_is == literal.as_bytes()) =>
+                    if text.get(start..from).is_none_or(|as_is| as_is != literal.as_bytes()) =>
                 {
                     None
                 }

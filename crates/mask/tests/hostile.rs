@@ -70,7 +70,7 @@ const PIECES: &[&str] = &[
 #[test]
 fn spliced_pieces() {
     let mut state = 0x2545_F491_4F6C_DD1Du64;
-    for _ in 0..20_000 {
+    for _ in 0..3_000 {
         let mut text = Vec::new();
         for _ in 0..(state % 24) {
             state ^= state << 13;
