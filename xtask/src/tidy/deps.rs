@@ -20,6 +20,8 @@ const ORDER: &[(&str, May)] = &[
     ("flow", May::Above),
     ("http", May::Above),
     ("event", May::Above),
+    // Values in, values out: masking knows no other crate.
+    ("mask", May::Only(&[])),
     ("engine", May::Above),
     // Sources know packets and nothing of what is made of them.
     ("capture", May::Only(&["wire"])),

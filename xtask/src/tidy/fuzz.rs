@@ -20,6 +20,7 @@ const DECODERS: &[(&str, &str)] = &[
     ("crates/flow/src/defrag.rs", "defrag"),
     ("crates/http/src/h1", "http1"),
     ("crates/http/src/body", "body"),
+    ("crates/mask/src", "mask"),
     ("crates/capture/src", "capture_file"),
     ("crates/engine/src", "whole_capture"),
     ("crates/spool/src", "spool"),

@@ -1,0 +1,87 @@
+//! Detection in free text: all detectors, and the choice among what overlaps.
+
+use crate::kind::{Class, Kind};
+use crate::{email, number, secret::Secrets};
+
+/// One thing found in a text: the bytes from `start` to `end` (exclusive).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Match {
+    /// What it is.
+    pub kind: Kind,
+    /// Its first byte.
+    pub start: usize,
+    /// The byte behind its last.
+    pub end: usize,
+}
+
+/// Which kinds are looked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted(u64);
+
+impl Wanted {
+    /// Those for which `is` says yes.
+    pub fn of(is: impl Fn(Kind) -> bool) -> Self {
+        Self(Kind::ALL.iter().filter(|kind| is(**kind)).fold(0, |bits, kind| bits | 1 << *kind as u32))
+    }
+
+    /// Whether this kind is looked for.
+    pub fn kind(&self, kind: Kind) -> bool {
+        self.0 & 1 << kind as u32 != 0
+    }
+
+    /// Whether any kind of the class is looked for.
+    pub fn class(&self, class: Class) -> bool {
+        Kind::ALL.iter().any(|kind| kind.class() == class && self.kind(*kind))
+    }
+}
+
+/// All detectors, for the kinds that are wanted.
+#[derive(Debug, Clone)]
+pub struct Detector {
+    wanted: Wanted,
+    secrets: Option<Secrets>,
+    numbers: bool,
+}
+
+impl Detector {
+    /// A detector of these kinds.
+    pub fn new(wanted: Wanted) -> Self {
+        let numbers = [Class::Card, Class::Iban, Class::NationalId, Class::Phone];
+        Self {
+            wanted,
+            secrets: if wanted.class(Class::Secret) { Secrets::new() } else { None },
+            numbers: numbers.iter().any(|class| wanted.class(*class)),
+        }
+    }
+
+    /// Fills `found` with the matches in `text`, in order and without overlap. `hint` is the name that the text
+    /// is the value of (empty if none): some national ids count only where it says what they are.
+    ///
+    /// Of two that overlap the longer wins, and of two of one length the more specific. Where neither holds
+    /// the other, the winner is stretched over both, so that no part of the loser stays readable.
+    pub fn find(&self, text: &[u8], hint: &[u8], found: &mut Vec<Match>) {
+        found.clear();
+        if let Some(secrets) = &self.secrets {
+            secrets.find(text, &self.wanted, found);
+        }
+        if self.wanted.kind(Kind::Email) {
+            email::find(text, found);
+        }
+        if self.numbers {
+            number::find(text, hint, &self.wanted, found);
+        }
+        if found.len() > 1 {
+            found.sort_unstable_by_key(|found| (found.start, usize::MAX - found.end, found.kind));
+            found.dedup_by(|next, kept| {
+                if next.start >= kept.end {
+                    return false;
+                }
+                if next.end - next.start > kept.end - kept.start {
+                    kept.kind = next.kind;
+                }
+                kept.end = kept.end.max(next.end);
+                true
+            });
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What was masked, without the values.
+
+use crate::kind::Kind;
+use crate::method::Method;
+use serde::{Deserialize, Serialize};
+
+/// Where a value stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Location {
+    /// A header field.
+    Header,
+    /// A query parameter.
+    Query,
+    /// A field of a form.
+    Form,
+    /// A value in JSON.
+    Json,
+    /// A field of a gRPC message.
+    Grpc,
+    /// Free text.
+    Text,
+}
+
+/// One kind that was masked at one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Masked {
+    /// What it was.
+    pub kind: Kind,
+    /// Where.
+    pub location: Location,
+    /// The name of the field or the path in the document (`$.cards[].number`, `1.3`), cut at 128 bytes; itself masked
+    /// to `*` where it holds something that would be masked.
+    pub name: String,
+    /// What was done.
+    pub method: Method,
+    /// How often.
+    pub count: u64,
+}
+
+/// What was masked in one event.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// One entry for each kind at each place, at most [`Report::MOST`].
+    pub entries: Vec<Masked>,
+    /// How many more were masked, which found no entry.
+    pub more: u64,
+}
+
+impl Report {
+    /// The most entries that are kept.
+    pub const MOST: usize = 64;
+
+    /// Empties it for the next event; the memory stays.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.more = 0;
+    }
+
+    /// Whether nothing was masked.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, kind: Kind, location: Location, name: &[u8], method: Method) {
+        let name = String::from_utf8_lossy(name.get(..128).unwrap_or(name));
+        let same = |entry: &&mut Masked| {
+            entry.kind == kind && entry.location == location && entry.method == method && entry.name == name
+        };
+        if let Some(entry) = self.entries.iter_mut().find(same) {
+            entry.count += 1;
+        } else if self.entries.len() < Self::MOST {
+            self.entries.push(Masked { kind, location, name: name.into_owned(), method, count: 1 });
+        } else {
+            self.more += 1;
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Every place: what goes in and what comes out.
+#![allow(unused_crate_dependencies, reason = "the dependencies are those of the whole package")]
+#![allow(clippy::unwrap_used, reason = "a test stops by panicking")]
+
+use harken_mask::{Config, Masker, Report};
+
+type Mask = fn(&mut Masker, &[u8], &mut Vec<u8>, &mut Report) -> bool;
+
+fn masked(config: &str, mask: Mask, text: &str) -> (String, Vec<String>) {
+    let mut masker = Masker::new(&serde_json::from_str(config).unwrap()).unwrap();
+    let (mut out, mut report) = (Vec::new(), Report::default());
+    if !mask(&mut masker, text.as_bytes(), &mut out, &mut report) {
+        assert!(out.is_empty() && report.is_empty());
+        return (text.to_owned(), Vec::new());
+    }
+    let entries =
+        report.entries.iter().map(|entry| format!("{} {}", entry.kind.name(), entry.name)).collect();
+    (String::from_utf8_lossy(&out).into_owned(), entries)
+}
+
+#[test]
+fn places() {
+    let json: Mask = Masker::json;
+    let cases: &[(Mask, &str, &str, &[&str])] = &[
+        (
+            |m, t, o, r| m.header(b"Authorization", t, o, r),
+            "Bearer abc",
+            "Bearer ***",
+            &["authorization Authorization"],
+        ),
+        (|m, t, o, r| m.header(b"Cookie", t, o, r), "a=1; b=2", "a=***; b=***", &["cookie Cookie"]),
+        (
+            |m, t, o, r| m.header(b"Set-Cookie", t, o, r),
+            "a=1; Path=/x",
+            "a=***; Path=/x",
+            &["cookie Set-Cookie"],
+        ),
+        (|m, t, o, r| m.header(b"Accept", t, o, r), "*/*", "*/*", &[]),
+        (Masker::query, "q=a+b&access_token=xyz&n=1", "q=a+b&access_token=***&n=1", &["secret access_token"]),
+        (Masker::form, "card=4111%201111+1111+1111", "card=****%20****%20****%201111", &["card card"]),
+        (Masker::query, "4111111111111111=1&x=2", "************1111=1&x=2", &["card *"]),
+        (
+            json,
+            r#"{"a":[{"password":"x\"y","n":4111111111111111}]}"#,
+            r#"{"a":[{"password":"***","n":"************1111"}]}"#,
+            &["secret $.a[].password", "card $.a[].n"],
+        ),
+        (
+            json,
+            r#"{"token":{"a":1,"b":["c"]},"d":"e"}"#,
+            r#"{"token":{"a":"***","b":["***"]},"d":"e"}"#,
+            &["secret $.token.a", "secret $.token.b[]"],
+        ),
+        (
+            json,
+            r#"{"a":"4111\u00201111\u00201111\u00201111"}"#,
+            r#"{"a":"**** **** **** 1111"}"#,
+            &["card $.a"],
+        ),
+        (json, r#"{"a":true,"password":"cut o"#, r#"{"a":true,"password":"***"#, &["secret $.password"]),
+        (Masker::text, "pay 4111-1111-1111-1111 now", "pay ****-****-****-1111 now", &["card "]),
+        (Masker::text, "password=hunter22 x", "password=*** x", &["secret "]),
+        (
+            Masker::grpc,
+            "\0\0\0\0\x12\x0a\x104111111111111111",
+            "\0\0\0\0\x12\x0a\x10************1111",
+            &["card 1"],
+        ),
+    ];
+    for (mask, text, want, entries) in cases {
+        let (out, found) = masked("{}", *mask, text);
+        assert_eq!(out, *want, "{text}");
+        assert_eq!(found, *entries, "{text}");
+    }
+    let paths = r#"{"names":[{"location":"json","name":"$.user.pin","method":"remove"}]}"#;
+    assert_eq!(masked(paths, json, r#"{"user":{"pin":1234},"pin":1}"#).0, r#"{"user":{"pin":null},"pin":1}"#);
+    let nested = r#"{"names":[{"location":"grpc","name":"1.2","method":"fixed"}]}"#;
+    assert_eq!(
+        masked(nested, Masker::grpc, "\0\0\0\0\x07\x0a\x05\x12\x03abc").0,
+        "\0\0\0\0\x07\x0a\x05\x12\x03***"
+    );
+}
+
+#[test]
+fn errors_name_the_key_and_the_mend() {
+    let config: Config = serde_json::from_str(r#"{"card":{"method":"hash"}}"#).unwrap();
+    let error = Masker::new(&config).unwrap_err().to_string();
+    assert!(error.starts_with("masking: key: is missing") && error.contains("openssl rand"), "{error}");
+}
