@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 pub enum Appended {
     /// Taken; it is on the disk once [`Spool::committed`] is at least this number.
     Taken(u64),
-    /// Dropped, all of it, and counted.
+    /// Dropped and counted. Of a batch larger than [`Config::commit_bytes`], which is cut, other parts may have been
+    /// taken, and the reason is that of the last part that was not; [`Counters`] have the numbers of records.
     Dropped(Reason),
 }
 
@@ -98,25 +99,33 @@ impl Spool {
         let times = [batch.earliest, batch.latest];
         let mut whole = std::mem::take(batch);
         let mut part = Batch::default();
-        let mut result = Appended::Dropped(Reason::TooLarge);
+        let (mut taken, mut dropped) = (None, None);
+        let mut note = |appended| match appended {
+            Appended::Taken(end) => taken = Some(end),
+            Appended::Dropped(reason) => dropped = Some(reason),
+        };
         for record in &whole {
             if record.len() > config.largest() {
                 self.shared.lock().counters.dropped_too_large += 1;
+                note(Appended::Dropped(Reason::TooLarge));
                 continue;
             }
             if part.bytes() + 4 + record.len() > config.commit_bytes {
-                result = self.append_block(&mut part)?;
+                note(self.append_block(&mut part)?);
             }
             // Both ends of the time have to be in the header.
             let _ = part.push(times[0], record);
             part.latest = part.latest.max(times[1]);
         }
         if !part.is_empty() {
-            result = self.append_block(&mut part)?;
+            note(self.append_block(&mut part)?);
         }
         whole.clear();
         *batch = whole;
-        Ok(result)
+        Ok(match (dropped, taken) {
+            (Some(reason), _) => Appended::Dropped(reason),
+            (None, taken) => Appended::Taken(taken.unwrap_or_else(|| self.shared.lock().next)),
+        })
     }
 
     fn append_block(&self, batch: &mut Batch) -> Result<Appended, Error> {
