@@ -41,7 +41,7 @@ pub struct Spool {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     /// Holds the lock on the folder.
-    _lock: File,
+    lock: File,
 }
 
 impl Spool {
@@ -81,7 +81,7 @@ impl Spool {
         let thread = std::thread::Builder::new().name("spool".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(Error::io("cannot start the thread of", &dir))?;
         shared.collect();
-        Ok(Self { shared, thread: Some(thread), _lock: lock })
+        Ok(Self { shared, thread: Some(thread), lock })
     }
 
     /// Hands a batch over; it becomes empty and keeps its memory. This copies or swaps and never waits for the disk,
@@ -333,9 +333,28 @@ impl Spool {
 impl Drop for Spool {
     fn drop(&mut self) {
         self.end();
+        // Closing it is not enough: a child process that another thread has just begun has the file, too, until it
+        // executes its program.
+        let _ = self.lock.unlock();
     }
 }
 
 fn reason(state: &State) -> String {
     state.failure.as_ref().map_or_else(|| "the disk is slow".to_owned(), |(_, text)| text.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_spool_is_free_although_a_child_process_still_has_its_lock_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(Config::new(dir.path())).unwrap();
+        let inherited = spool.lock.try_clone().unwrap();
+        assert!(matches!(Spool::open(Config::new(dir.path())), Err(Error::Locked(_))));
+        drop(spool);
+        Spool::open(Config::new(dir.path())).unwrap();
+        drop(inherited);
+    }
 }
