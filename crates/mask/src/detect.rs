@@ -16,22 +16,32 @@ pub struct Match {
 
 /// Which kinds are looked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wanted(u64);
+pub struct Wanted {
+    /// A bit for each kind.
+    kinds: u64,
+    /// A bit for each class that has one of them: it is asked for at every number of a text.
+    classes: u8,
+}
 
 impl Wanted {
     /// Those for which `is` says yes.
     pub fn of(is: impl Fn(Kind) -> bool) -> Self {
-        Self(Kind::ALL.iter().filter(|kind| is(**kind)).fold(0, |bits, kind| bits | 1 << *kind as u32))
+        let mut wanted = Self::default();
+        for kind in Kind::ALL.iter().filter(|kind| is(**kind)) {
+            wanted.kinds |= 1 << *kind as u32;
+            wanted.classes |= 1 << kind.class() as u32;
+        }
+        wanted
     }
 
     /// Whether this kind is looked for.
     pub fn kind(&self, kind: Kind) -> bool {
-        self.0 & 1 << kind as u32 != 0
+        self.kinds & 1 << kind as u32 != 0
     }
 
     /// Whether any kind of the class is looked for.
     pub fn class(&self, class: Class) -> bool {
-        Kind::ALL.iter().any(|kind| kind.class() == class && self.kind(*kind))
+        self.classes & 1 << class as u32 != 0
     }
 }
 

@@ -59,21 +59,18 @@ pub(crate) fn mask(
         masked.clear();
         let end = start + pair.len();
         // A name can hold a value: `?4111111111111111=1`.
-        let from = if core.finds(path) {
+        let from = if core.parts(Place { location, name: b"", path: b"*" }, path, masked, report) {
             edits.replace(start, start + name.len(), out);
-            path.clear();
-            path.extend_from_slice(b"*");
-            let place = Place { location, name: b"", path };
-            let mut text = Vec::new();
-            decode(name, &mut text);
-            core.parts(place, &text, masked, report);
             encode(masked, out);
             masked.clear();
+            path.clear();
+            path.push(b'*');
             start + name.len()
         } else {
             start
         };
-        if core.value(Place { location, name: path, path }, plain, masked, report) {
+        let rule = core.rule(location, path);
+        if core.value(rule, Place { location, name: path, path }, plain, masked, report) {
             debug_assert!(from <= end - value.len());
             edits.replace(end - value.len(), end, out);
             encode(masked, out);

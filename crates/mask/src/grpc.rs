@@ -115,15 +115,15 @@ fn message(masker: &mut Masker, text: &[u8], out: &mut Vec<u8>, report: &mut Rep
         };
         let value = text.get(start..end).unwrap_or_default();
         put_varint_tag(number, out);
-        let by_name = core.rule(Location::Grpc, path).is_some();
-        if !by_name && !is_text(value) && levels.len() < DEPTH && is_message(value) {
+        let rule = core.rule(Location::Grpc, path);
+        if rule.is_none() && !is_text(value) && levels.len() < DEPTH && is_message(value) {
             levels.push(Level { end, out: out.len(), path: path.len() });
             at = start;
             continue;
         }
         masked.clear();
         let place = Place { location: Location::Grpc, name: path, path };
-        let changed = core.value(place, value, masked, report);
+        let changed = core.value(rule, place, value, masked, report);
         let value = if changed { masked.as_slice() } else { value };
         put_varint(value.len(), out);
         out.extend_from_slice(value);

@@ -77,13 +77,6 @@ fn escape(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// An open object or array.
-#[derive(Clone, Copy)]
-struct Level {
-    /// The length of the path that leads here.
-    path: usize,
-}
-
 struct Walk<'a> {
     core: &'a mut Core,
     plain: &'a mut Vec<u8>,
@@ -91,7 +84,8 @@ struct Walk<'a> {
     path: &'a mut Vec<u8>,
     /// Where the last name of the path begins.
     name: usize,
-    levels: Vec<Level>,
+    /// The open objects and arrays: the length of the path that leads to each.
+    levels: Vec<usize>,
     /// Levels beyond [`DEPTH`].
     deeper: u64,
     /// The rule of an object or array whose name asks for it, and the depth at which it stands.
@@ -100,7 +94,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn here(&self) -> usize {
-        self.levels.last().map_or(1, |level| level.path)
+        self.levels.last().copied().unwrap_or(1)
     }
 
     fn open(&mut self, array: bool) {
@@ -114,7 +108,7 @@ impl Walk<'_> {
         if array && self.path.len() < PATH {
             self.path.extend_from_slice(b"[]");
         }
-        self.levels.push(Level { path: self.path.len() });
+        self.levels.push(self.path.len());
     }
 
     fn close(&mut self) {
@@ -158,10 +152,8 @@ impl Walk<'_> {
         self.masked.clear();
         let name = self.path.get(self.name..).unwrap_or_default();
         let place = Place { location: Location::Json, name, path: self.path };
-        match self.forced.map(|(_, rule)| rule).or_else(|| self.rule()) {
-            Some(rule) => self.core.whole(rule, place, self.plain, self.masked, report),
-            None => self.core.parts(place, self.plain, self.masked, report),
-        }
+        let rule = self.forced.map(|(_, rule)| rule).or_else(|| self.rule());
+        self.core.value(rule, place, self.plain, self.masked, report)
     }
 }
 

@@ -131,15 +131,16 @@ impl Core {
         edits.finish(out)
     }
 
-    /// Masks a value by the rule of its name or path, or what is found in it.
+    /// Masks a value by the rule that its name or path has asked for, or what is found in it.
     pub(crate) fn value(
         &mut self,
+        rule: Option<(Kind, Method)>,
         place: Place<'_>,
         text: &[u8],
         out: &mut Vec<u8>,
         report: &mut Report,
     ) -> bool {
-        match self.rule(place.location, place.name) {
+        match rule {
             Some(rule) => self.whole(rule, place, text, out, report),
             None => self.parts(place, text, out, report),
         }

@@ -18,8 +18,7 @@ impl Batch {
         let Some(length) = u32::try_from(record.len()).ok().filter(|_| record.len() <= MAX_BODY - 4) else {
             return false;
         };
-        self.earliest = if self.records == 0 { time } else { self.earliest.min(time) };
-        self.latest = self.latest.max(time);
+        self.cover(time, time);
         self.body.extend_from_slice(&length.to_le_bytes());
         self.body.extend_from_slice(record);
         self.records += 1;
@@ -48,11 +47,16 @@ impl Batch {
 
     /// Puts `other` behind; it becomes empty and keeps its memory.
     pub(crate) fn extend(&mut self, other: &mut Self) {
-        self.earliest = if self.records == 0 { other.earliest } else { self.earliest.min(other.earliest) };
-        self.latest = self.latest.max(other.latest);
+        self.cover(other.earliest, other.latest);
         self.records += other.records;
         self.body.extend_from_slice(&other.body);
         other.clear();
+    }
+
+    /// Makes the times reach over these. Comes before the records that have them.
+    fn cover(&mut self, earliest: u64, latest: u64) {
+        self.earliest = if self.records == 0 { earliest } else { self.earliest.min(earliest) };
+        self.latest = self.latest.max(latest);
     }
 
     /// Removes all records and keeps the memory.

@@ -134,8 +134,7 @@ fn recover_file(path: &Path, is_last: bool, counters: &mut Counters) -> io::Resu
             Item::Short(header) => {
                 blocks += 1;
                 records += u64::from(header.records);
-                let behind = scan.offset() + 1;
-                scan.skip_to(behind);
+                scan.step();
             }
             Item::Block(header) => {
                 if is_last && scan.body(&header)?.is_none() {

@@ -214,8 +214,7 @@ impl Reader {
                 }
                 Item::Junk(length) => self.damaged(0, length),
                 Item::Short(_) => {
-                    let behind = open.scan.offset() + 1;
-                    open.scan.skip_to(behind);
+                    open.scan.step();
                     self.damaged(0, 1);
                 }
                 // Read before, or (where a file could not be cut after a failure) written again later.

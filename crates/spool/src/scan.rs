@@ -39,8 +39,8 @@ impl<F: Read + Seek> Scan<F> {
         self.at
     }
 
-    /// What is next, in the first `limit` bytes of the file. A block has to be passed with [`Self::body`] or
-    /// [`Self::skip`]; else it comes again. Junk is passed by itself.
+    /// What is next, in the first `limit` bytes of the file. A block has to be passed with [`Self::body`],
+    /// [`Self::skip`] or [`Self::step`]; else it comes again. Junk is passed by itself.
     ///
     /// # Errors
     ///
@@ -78,9 +78,9 @@ impl<F: Read + Seek> Scan<F> {
         self.at = self.at.saturating_add(header.size());
     }
 
-    /// Passes everything before `offset`.
-    pub fn skip_to(&mut self, offset: u64) {
-        self.at = self.at.max(offset);
+    /// Passes one byte: the block that [`Self::next`] gave is short, and another one may begin in it.
+    pub fn step(&mut self) {
+        self.at = self.at.saturating_add(1);
     }
 
     fn header(&mut self, at: u64, limit: u64) -> io::Result<Option<Header>> {

@@ -169,8 +169,7 @@ impl Peek {
                     Item::Block(header) => return Ok(Some(header)),
                     Item::Junk(bytes) => self.junk += bytes,
                     Item::Short(_) => {
-                        let behind = scan.offset() + 1;
-                        scan.skip_to(behind);
+                        scan.step();
                         self.junk += 1;
                     }
                     Item::End => self.open = None,

@@ -296,6 +296,14 @@ mod tests {
         block
     }
 
+    /// One line goes through the queue.
+    fn send_and_take(queue: &Queue, lines: &mut Vec<u8>) {
+        lines.extend_from_slice(b"a line\n");
+        queue.send(0, lines, 1);
+        let Work::Block(0, taken) = queue.take(Duration::ZERO, |_| true) else { panic!() };
+        queue.give_back(0, taken);
+    }
+
     #[test]
     fn small_blocks_share_a_buffer() {
         let queue = queue(1);
@@ -339,10 +347,7 @@ mod tests {
         let queue = queue(1);
         let mut lines = block(b"");
         for _ in 0..1000 {
-            lines.extend_from_slice(b"a line\n");
-            queue.send(0, &mut lines, 1);
-            let Work::Block(0, taken) = queue.take(Duration::ZERO, |_| true) else { panic!() };
-            queue.give_back(0, taken);
+            send_and_take(&queue, &mut lines);
         }
         assert_eq!(queue.counters.stats().buffers, 1);
     }
@@ -350,12 +355,6 @@ mod tests {
     #[test]
     fn buffers_of_a_burst_are_given_back_and_the_others_stay() {
         let queue = queue(1);
-        let one = |lines: &mut Vec<u8>| {
-            lines.extend_from_slice(b"a line\n");
-            queue.send(0, lines, 1);
-            let Work::Block(0, taken) = queue.take(Duration::ZERO, |_| true) else { panic!() };
-            queue.give_back(0, taken);
-        };
         let held = || queue.lock().free_bytes / BUFFER;
         let mut lines = block(b"");
         for _ in 0..10 {
@@ -368,13 +367,13 @@ mod tests {
         assert_eq!(held(), 10);
         queue.trim();
         assert_eq!(held(), 10, "the burst was in this time");
-        one(&mut lines);
+        send_and_take(&queue, &mut lines);
         queue.trim();
         assert_eq!(held(), 1, "the one that goes round is needed");
         let made = queue.counters.stats().buffers;
-        one(&mut lines);
+        send_and_take(&queue, &mut lines);
         queue.trim();
-        one(&mut lines);
+        send_and_take(&queue, &mut lines);
         assert_eq!((held(), queue.counters.stats().buffers), (1, made));
     }
 }

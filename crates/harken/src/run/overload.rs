@@ -169,8 +169,9 @@ impl Overload {
         // The way up is measured as a whole; what comes after it has rates of its own.
         if !climbing || level.step == 4 {
             self.begin(backlog, now, load);
+        } else {
+            self.stepped = (now, backlog);
         }
-        self.stepped = (now, backlog);
         if level == self.level {
             return None;
         }
