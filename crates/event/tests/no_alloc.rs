@@ -1,6 +1,6 @@
 //! A writer of events allocates nothing once its buffers have grown.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
-use harken_event::ecs::{Options, Writer};
+use harken_event::ecs::Writer;
 use harken_event::{FlowInfo, Form, Transaction};
 use harken_http::{BodyGap, Coding, Desync, Exchange, Field, Informational, Known, Message, Span, Version};
 use harken_wire::{Encap, GeneveOptions, Ip, Outer, Timestamp, TunnelKind};
@@ -64,13 +64,13 @@ fn events_allocate_nothing() {
     };
     let ends = ((Ip::v4([10, 0, 0, 1]), 5000), (Ip::v4([10, 0, 0, 2]), 81));
     let flow = FlowInfo::new(ends.0, ends.1, encap.into(), Timestamp(0), Form::Json, 0);
-    let (mut writer, mut out) = (Writer::new(Options::default()), Vec::new());
+    let (mut writer, mut out) = (Writer::default(), Vec::new());
     let mut write = || {
         out.clear();
-        writer.write(&Transaction { flow: &flow, exchange: &exchange }, &mut out);
+        writer.write(&Transaction { flow: &flow, exchange: &exchange, masking: None }, &mut out);
         allocation_counter::measure(|| {
             out.clear();
-            writer.write(&Transaction { flow: &flow, exchange: &exchange }, &mut out);
+            writer.write(&Transaction { flow: &flow, exchange: &exchange, masking: None }, &mut out);
         })
     };
     assert_eq!(write().count_total, 0);

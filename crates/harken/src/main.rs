@@ -7,6 +7,7 @@ mod analysis;
 mod cli;
 mod logs;
 mod manual;
+mod mask;
 mod mirror_sim;
 mod origins;
 mod replay;
@@ -45,6 +46,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::MirrorSim(args) => return mirror_sim::run(&args),
         Command::Top(args) => return run::top::run(&args),
         Command::Reload(args) => run::control::reload(&args.control)?,
+        Command::Mask(cli::Mask::Test(args)) => mask::test(&args)?,
         Command::Schema { what: Schema::Event } => {
             print(&format!("{}\n", serde_json::to_string_pretty(&harken_event::ecs::schema())?))?;
         }

@@ -163,7 +163,7 @@ fn is_number(text: &[u8]) -> bool {
 }
 
 pub(crate) fn mask(masker: &mut Masker, text: &[u8], out: &mut Vec<u8>, report: &mut Report) -> bool {
-    let Masker { core, plain, masked, path } = masker;
+    let Masker { core, plain, masked, path, .. } = masker;
     path.clear();
     path.push(b'$');
     let mut walk = Walk { core, plain, masked, path, name: 1, levels: Vec::new(), deeper: 0, forced: None };

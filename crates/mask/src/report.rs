@@ -10,8 +10,12 @@ use serde::{Deserialize, Serialize};
 pub enum Location {
     /// A header field.
     Header,
+    /// The password or the path of a URL.
+    Url,
     /// A query parameter.
     Query,
+    /// A parameter in the fragment of a URL.
+    Fragment,
     /// A field of a form.
     Form,
     /// A value in JSON.
@@ -20,6 +24,22 @@ pub enum Location {
     Grpc,
     /// Free text.
     Text,
+}
+
+impl Location {
+    /// The name in reports and in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Url => "url",
+            Self::Query => "query",
+            Self::Fragment => "fragment",
+            Self::Form => "form",
+            Self::Json => "json",
+            Self::Grpc => "grpc",
+            Self::Text => "text",
+        }
+    }
 }
 
 /// One kind that was masked at one place.

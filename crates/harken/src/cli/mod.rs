@@ -1,6 +1,8 @@
 //! The command line, defined once: help, manual pages and completions are derived from it.
+mod mask;
 mod run;
 
+pub use mask::{Mask, MaskTest, ValueForm};
 pub use run::{Control, MirrorSim, Run, Top};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -31,6 +33,9 @@ pub enum Command {
     Reload(Control),
     /// Wrap the packets of an interface or a capture in VXLAN and send them, as traffic mirroring does.
     MirrorSim(MirrorSim),
+    /// Try what masks secrets and personal data.
+    #[command(subcommand)]
+    Mask(Mask),
     /// Print the JSON Schema of what Harken writes.
     Schema {
         /// Which schema.
@@ -184,8 +189,13 @@ pub struct Analysis {
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub bodies: Option<usize>,
 
-    /// Do not mask credentials (authorization, cookies, API keys) in ECS events.
-    #[arg(long)]
+    /// What is masked before anything is written, and how: a JSON file. Without it, secrets (credentials, cookies,
+    /// tokens, keys) and payment cards.
+    #[arg(long, value_name = "FILE")]
+    pub masking: Option<PathBuf>,
+
+    /// Mask nothing.
+    #[arg(long, conflicts_with = "masking")]
     pub show_secrets: bool,
 
     /// Whether the tunnel belongs to a connection's identity.
