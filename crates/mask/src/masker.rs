@@ -21,6 +21,8 @@ pub struct Masker {
     pub(crate) masked: Vec<u8>,
     /// The path of the value at hand.
     pub(crate) path: Vec<u8>,
+    /// The open objects and arrays of the document at hand.
+    pub(crate) levels: Vec<usize>,
     /// What was masked in the URL at hand.
     inner: Report,
 }
@@ -189,7 +191,7 @@ impl Masker {
             keys: key.and_then(|key| Keys::new(&key)),
             found: Vec::new(),
         };
-        Ok(Self { core, plain: Vec::new(), masked: Vec::new(), path: Vec::new(), inner: Report::default() })
+        Ok(Self { core, plain: Vec::new(), masked: Vec::new(), path: Vec::new(), levels: Vec::new(), inner: Report::default() })
     }
 
     /// A header field. Of Authorization the scheme stays, of cookies their names and attributes.
