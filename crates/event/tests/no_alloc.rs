@@ -47,7 +47,8 @@ fn events_allocate_nothing() {
         (b"X-Api-Key", b"k"),
     ];
     let request = message([b"PUT", b"http://u:p@h/a?b#c", b"HTTP/1.1"], &fields, b"\xff\xfe binary");
-    let response = message([b"HTTP/1.1", b"200", b"OK"], &fields, b"{\"a\":\"caf\xc3\xa9\",\"token\":[\"k\"]}\n");
+    let response =
+        message([b"HTTP/1.1", b"200", b"OK"], &fields, b"{\"a\":\"caf\xc3\xa9\",\"token\":[\"k\"]}\n");
     let exchange = Exchange {
         depth: 1,
         request: Some(Box::new(request)),

@@ -1,5 +1,5 @@
 //! How traffic is analysed, from the flags that `replay` and `run` have in common.
-use crate::cli::{Analysis, Cli, Format, TunnelInKey};
+use crate::cli::{Analysis, Cli, TunnelInKey};
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use harken_engine::{Config, Front};
@@ -44,8 +44,8 @@ impl Analysis {
         }
     }
 
-    /// Settings of the shards.
-    pub fn engine(&self, form: Form, format: Format) -> Config {
+    /// Settings of the shards; `events` says that whole events are written, with bodies.
+    pub fn engine(&self, form: Form, events: bool) -> Config {
         let mut config = Config { form, community_id_seed: self.community_id_seed, ..Config::default() };
         config.flow.max_flows = self.max_flows;
         config.flow.reorder_packets = self.reorder_packets;
@@ -55,9 +55,9 @@ impl Analysis {
             TunnelInKey::Vni => harken_flow::TunnelInKey::Vni,
             TunnelInKey::None => harken_flow::TunnelInKey::None,
         };
-        let keep = self.bodies.unwrap_or(if format == Format::Ecs { config.http.body.keep } else { 0 });
+        let keep = self.bodies.unwrap_or(if events { config.http.body.keep } else { 0 });
         config.http.body.keep = keep;
-        config.masking = self.masking(if format == Format::Ecs { Scope::Event } else { Scope::Log });
+        config.masking = self.masking(if events { Scope::Event } else { Scope::Log });
         config
     }
 

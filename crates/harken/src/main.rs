@@ -15,6 +15,7 @@ mod report;
 mod run;
 mod sandbox;
 mod sinks;
+mod spool;
 mod style;
 mod summary;
 
@@ -47,6 +48,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Top(args) => return run::top::run(&args),
         Command::Reload(args) => run::control::reload(&args.control)?,
         Command::Mask(cli::Mask::Test(args)) => mask::test(&args)?,
+        Command::Spool(args) => spool::run(&args)?,
         Command::Schema { what: Schema::Event } => {
             print(&format!("{}\n", serde_json::to_string_pretty(&harken_event::ecs::schema())?))?;
         }

@@ -191,7 +191,14 @@ impl Masker {
             keys: key.and_then(|key| Keys::new(&key)),
             found: Vec::new(),
         };
-        Ok(Self { core, plain: Vec::new(), masked: Vec::new(), path: Vec::new(), levels: Vec::new(), inner: Report::default() })
+        Ok(Self {
+            core,
+            plain: Vec::new(),
+            masked: Vec::new(),
+            path: Vec::new(),
+            levels: Vec::new(),
+            inner: Report::default(),
+        })
     }
 
     /// A header field. Of Authorization the scheme stays, of cookies their names and attributes.
