@@ -14,6 +14,9 @@ pub struct Match {
     pub end: usize,
 }
 
+/// The fewest bytes of a secret or a card with what tells it: `pwd=` and six bytes.
+const SHORTEST: usize = 10;
+
 /// Which kinds are looked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -45,6 +48,13 @@ impl Wanted {
     }
 }
 
+impl Wanted {
+    /// Whether no other class than these is looked for.
+    pub(crate) fn only(&self, classes: &[Class]) -> bool {
+        self.classes & !classes.iter().fold(0, |all, class| all | 1 << *class as u32) == 0
+    }
+}
+
 /// All detectors, for the kinds that are wanted.
 #[derive(Debug, Clone)]
 pub struct Detector {
@@ -64,6 +74,14 @@ impl Detector {
         }
     }
 
+    /// Whether there may be a match in `text`, or in a part of it: where there is one this is true. It is faster than
+    /// to look into each part.
+    pub fn may_find(&self, text: &[u8]) -> bool {
+        !self.wanted.only(&[Class::Secret, Class::Card])
+            || self.numbers && number::may_hold_card(text)
+            || self.secrets.as_ref().is_some_and(|secrets| secrets.may_find(text))
+    }
+
     /// Fills `found` with the matches in `text`, in order and without overlap. `hint` is the name that the text
     /// is the value of (empty if none): some national ids count only where it says what they are.
     ///
@@ -71,6 +89,9 @@ impl Detector {
     /// the other, the winner is stretched over both, so that no part of the loser stays readable.
     pub fn find(&self, text: &[u8], hint: &[u8], found: &mut Vec<Match>) {
         found.clear();
+        if text.len() < SHORTEST && self.wanted.only(&[Class::Secret, Class::Card]) {
+            return;
+        }
         if let Some(secrets) = &self.secrets {
             secrets.find(text, &self.wanted, found);
         }

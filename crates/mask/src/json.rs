@@ -90,6 +90,8 @@ struct Walk<'a> {
     deeper: u64,
     /// The rule of an object or array whose name asks for it, and the depth at which it stands.
     forced: Option<(usize, (Kind, Method))>,
+    /// Nothing can be found in any value: names alone decide.
+    is_quiet: bool,
 }
 
 impl Walk<'_> {
@@ -153,6 +155,9 @@ impl Walk<'_> {
         let name = self.path.get(self.name..).unwrap_or_default();
         let place = Place { location: Location::Json, name, path: self.path };
         let rule = self.forced.map(|(_, rule)| rule).or_else(|| self.rule());
+        if self.is_quiet && rule.is_none() {
+            return false;
+        }
         self.core.value(rule, place, self.plain, self.masked, report)
     }
 }
@@ -162,12 +167,34 @@ fn is_number(text: &[u8]) -> bool {
     text.iter().all(u8::is_ascii_digit) && !text.is_empty() && (text.len() == 1 || !text.starts_with(b"0"))
 }
 
+/// Whether the name of any member asks for something. It looks at nothing but strings.
+fn has_asking_name(core: &Core, text: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(step) = text.get(at..).and_then(|rest| memchr::memchr(b'"', rest)) {
+        let start = at + step + 1;
+        let (end, escapes) = string(text, start);
+        at = end + 1;
+        let after = text.get(at..).unwrap_or_default();
+        if after.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
+            && (escapes || core.rule(Location::Json, text.get(start..end).unwrap_or_default()).is_some())
+        {
+            return true;
+        }
+    }
+    false
+}
+
 pub(crate) fn mask(masker: &mut Masker, text: &[u8], out: &mut Vec<u8>, report: &mut Report) -> bool {
     let Masker { core, plain, masked, path, levels, .. } = masker;
     levels.clear();
     path.clear();
     path.push(b'$');
-    let mut walk = Walk { core, plain, masked, path, name: 1, levels, deeper: 0, forced: None };
+    // With an escape a text is not what it looks like.
+    let is_quiet = memchr::memmem::find(text, b"\\u").is_none() && !core.may_find(text);
+    if is_quiet && !core.has_paths() && !has_asking_name(core, text) {
+        return false;
+    }
+    let mut walk = Walk { core, plain, masked, path, name: 1, levels, deeper: 0, forced: None, is_quiet };
     let mut edits = Edits::new(text);
     let mut at = 0;
     while let Some(byte) = text.get(at) {
@@ -185,7 +212,9 @@ pub(crate) fn mask(masker: &mut Masker, text: &[u8], out: &mut Vec<u8>, report: 
                 }
                 let after = text.get(end + 1..).unwrap_or_default();
                 let is_key = after.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');
-                let changed = if is_key {
+                let changed = if is_key && walk.is_quiet {
+                    false
+                } else if is_key {
                     walk.masked.clear();
                     let place = Place { location: Location::Json, name: b"", path: b"*" };
                     walk.core.parts(place, walk.plain, walk.masked, report)

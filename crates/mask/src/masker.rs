@@ -103,6 +103,16 @@ impl Core {
         self.names.find(location, name)
     }
 
+    /// Whether paths in JSON are masked, beside names.
+    pub(crate) fn has_paths(&self) -> bool {
+        self.names.has_paths()
+    }
+
+    /// Whether a text, or a part of it as it stands, may hold something that would be masked.
+    pub(crate) fn may_find(&self, text: &[u8]) -> bool {
+        self.detector.may_find(text)
+    }
+
     /// Whether a text holds something that would be masked.
     pub(crate) fn finds(&mut self, text: &[u8]) -> bool {
         self.detector.find(text, b"", &mut self.found);

@@ -64,9 +64,14 @@ struct Rule {
     method: Method,
 }
 
-/// All of them, sorted by name; those of the configuration come before the built-in ones.
+/// All of them.
 #[derive(Debug, Clone)]
-pub(crate) struct Names(Vec<Rule>);
+pub(crate) struct Names {
+    /// Sorted by name; those of the configuration come before the built-in ones.
+    rules: Vec<Rule>,
+    /// For each first letter (its low five bits) the last letters, a bit each: most names are told by these two.
+    ends: [u32; 32],
+}
 
 /// A name as it is compared: in `room`, without what makes no difference.
 fn plain<'a>(name: &[u8], room: &'a mut [u8; LONGEST]) -> Option<&'a [u8]> {
@@ -97,15 +102,34 @@ impl Names {
             }));
         }
         rules.sort_by(|a, b| a.name.cmp(&b.name));
-        Self(rules)
+        let mut ends = [0; 32];
+        for rule in &rules {
+            if let (Some(first), Some(last)) = (rule.name.first(), rule.name.last())
+                && let Some(lasts) = ends.get_mut(usize::from(first & 31))
+            {
+                *lasts |= 1 << (last & 31);
+            }
+        }
+        Self { rules, ends }
+    }
+
+    /// Whether there are paths of JSON among them.
+    pub(crate) fn has_paths(&self) -> bool {
+        self.rules.iter().any(|rule| rule.name.first() == Some(&b'$'))
     }
 
     /// What is to be done with the value of `name` there.
     pub(crate) fn find(&self, location: Location, name: &[u8]) -> Option<(Kind, Method)> {
+        let is_letter = |byte: &&u8| !matches!(byte, b'-' | b'_');
+        let (first, last) = (name.iter().find(is_letter)?, name.iter().rev().find(is_letter)?);
+        // Letters have the same low bits in both cases.
+        if self.ends.get(usize::from(first & 31)).is_none_or(|lasts| lasts & 1 << (last & 31) == 0) {
+            return None;
+        }
         let mut room = [0; LONGEST];
         let name = plain(name, &mut room)?;
-        let from = self.0.partition_point(|rule| rule.name.as_slice() < name);
-        self.0
+        let from = self.rules.partition_point(|rule| rule.name.as_slice() < name);
+        self.rules
             .iter()
             .skip(from)
             .take_while(|rule| rule.name == name)

@@ -18,6 +18,9 @@ const BACK: usize = 8;
 
 /// Puts what is found in `text` into `found`; `hint` is the name that the text is the value of.
 pub(crate) fn find(text: &[u8], hint: &[u8], wanted: &Wanted, found: &mut Vec<Match>) {
+    if wanted.only(&[Class::Secret, Class::Card]) && !may_hold_card(text) {
+        return;
+    }
     let mut at = 0;
     while let Some(step) = text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
         let first = at + step;
@@ -40,6 +43,35 @@ pub(crate) fn find(text: &[u8], hint: &[u8], wanted: &Wanted, found: &mut Vec<Ma
             .map_or(0, |rest| rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count());
         at = first + word.max(1);
     }
+}
+
+/// Digits of the shortest card.
+const CARD: usize = 12;
+/// Bytes from one look to the next: a card, however spelled, covers two neighbours of at least one.
+const STRIDE: usize = CARD - 2;
+
+/// Whether there may be a card in `text`: where there is one this is true. It looks at one byte in ten of what is no
+/// number.
+pub(crate) fn may_hold_card(text: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-');
+    let mut at = STRIDE;
+    while let Some([a, b, ..]) = text.get(at..) {
+        if !is_part(a) || !is_part(b) || !a.is_ascii_digit() && !b.is_ascii_digit() {
+            at += STRIDE;
+            continue;
+        }
+        let before = text.get(..at).unwrap_or_default().iter().rev().take_while(|byte| is_part(byte)).count();
+        let behind = text.get(at..).unwrap_or_default().iter().take_while(|byte| is_part(byte)).count();
+        let digits = text.get(at - before..at + behind).unwrap_or_default();
+        if digits.iter().filter(|byte| byte.is_ascii_digit()).count() >= CARD
+            // Digits alone are tried at once: times in milliseconds have as many as a card.
+            && (digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) || is_card(digits, digits))
+        {
+            return true;
+        }
+        at += behind + 1;
+    }
+    false
 }
 
 /// How many letters and digits stand before `at`, at most `most`.

@@ -101,6 +101,11 @@ impl Secrets {
             .map(Self)
     }
 
+    /// Whether a secret may begin somewhere in `text`.
+    pub(crate) fn may_find(&self, text: &[u8]) -> bool {
+        self.0.is_match(text)
+    }
+
     /// Puts the secrets in `text` into `found`.
     pub(crate) fn find(&self, text: &[u8], wanted: &Wanted, found: &mut Vec<Match>) {
         let mut covered = 0;
