@@ -1,6 +1,11 @@
 //! How fast bodies are masked: `harken replay --format ecs --show-secrets FILE | throughput`
 #![allow(unused_crate_dependencies, reason = "the dependencies are those of the whole package")]
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a measurement, ended by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a measurement, ended by a panic"
+)]
 
 use harken_mask::{Config, Masker, Report};
 use std::io::BufRead as _;
