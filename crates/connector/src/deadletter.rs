@@ -222,3 +222,78 @@ fn read_file(path: &Path, each: &mut dyn FnMut(Letter)) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(n: u32) -> Letter {
+        Letter {
+            time: "2026-11-25T22:45:00.123Z".into(),
+            pipeline: "p".into(),
+            datasink: "d".into(),
+            reason: "answered 400".into(),
+            status: Some(400),
+            attempts: 1,
+            event: raw(format!("{{\"n\":{n}}}").as_bytes()),
+        }
+    }
+
+    fn events(folder: &Folder) -> Vec<String> {
+        let mut all = Vec::new();
+        folder.read(&mut |letter| all.push(letter.event.get().to_owned())).unwrap();
+        all
+    }
+
+    #[test]
+    fn the_oldest_are_dropped_and_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path(), "p", "d", 2_000);
+        let dropped: u64 = (0..100).map(|n| folder.add(&[letter(n)]).unwrap()).sum();
+        let kept = events(&folder);
+        assert_eq!(dropped + kept.len() as u64, 100);
+        assert!((10..=20).contains(&kept.len()), "{}", kept.len());
+        assert_eq!(kept.last().unwrap(), "{\"n\":99}");
+    }
+
+    #[test]
+    fn a_torn_line_costs_itself_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path(), "p", "d", 1 << 20);
+        folder.add(&[letter(0), letter(1)]).unwrap();
+        let path = folder.path(0);
+        let text = fs::read(&path).unwrap();
+        fs::write(&path, &text[..text.len() - 5]).unwrap();
+        folder.add(&[letter(2)]).unwrap();
+        assert_eq!(events(&folder), ["{\"n\":0}", "{\"n\":2}"]);
+    }
+
+    #[test]
+    fn a_replay_keeps_what_is_not_delivered_and_survives_a_crash() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path(), "p", "d", 1 << 20);
+        folder.replay(&mut |_| panic!("there are none")).unwrap();
+        folder.add(&[letter(0), letter(1), letter(2)]).unwrap();
+        // A crash after they were taken.
+        fs::rename(folder.path(0), dir.path().join("p.d/00000000000000000000.replay")).unwrap();
+        folder.add(&[letter(3)]).unwrap();
+        let mut given = Vec::new();
+        let mut deliver = |letters: Vec<Letter>| {
+            // One that comes in meanwhile stays.
+            folder.add(&[letter(4)]).unwrap();
+            let nested = folder.replay(&mut |_| panic!("another replay is under way"));
+            assert!(nested.is_err());
+            given.extend(letters.iter().map(|letter| letter.event.get().to_owned()));
+            letters.into_iter().filter(|letter| letter.event.get().contains('1')).collect()
+        };
+        folder.replay(&mut deliver).unwrap();
+        assert_eq!(given, [0, 1, 2, 3].map(|n| format!("{{\"n\":{n}}}")));
+        assert_eq!(events(&folder), [4, 1, 4].map(|n| format!("{{\"n\":{n}}}")));
+    }
+
+    #[test]
+    fn what_is_no_json_is_kept_as_a_text() {
+        assert_eq!(raw(b"{\"a\": 1}").get(), "{\"a\": 1}");
+        assert_eq!(raw(b"{\"a").get(), r#""{\"a""#);
+    }
+}

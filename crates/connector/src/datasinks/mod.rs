@@ -1,4 +1,5 @@
 //! The kinds of datasinks. A new one is a file here, and a line in each of the three places below.
+pub mod file;
 pub mod http;
 pub mod stdout;
 
@@ -12,6 +13,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Kind {
+    /// A file with an event a line.
+    File(file::Config),
     /// A receiver over HTTP or HTTPS.
     Http(Box<http::Config>),
     /// Standard output.
@@ -35,6 +38,7 @@ impl Kind {
     /// The key that cannot be so, and the mend.
     pub fn open(&self) -> Result<Opened, String> {
         let (datasink, delivery): (Arc<dyn Datasink>, _) = match self {
+            Self::File(config) => (Arc::new(file::FileSink::new(config)?), &config.delivery),
             Self::Http(config) => (Arc::new(http::Http::open(config)?), &config.delivery),
             Self::Stdout(config) => (Arc::new(stdout::Stdout), &config.delivery),
         };

@@ -190,8 +190,10 @@ impl Route {
     /// Waits a while until more may be read; whether it may.
     fn wait_room(&self) -> bool {
         let delivery = &self.sink.delivery;
+        // After the reader was moved back, more may wait than the tracker still follows.
         self.wait(|state| {
-            state.tracker.span() < delivery.buffer_events && state.bytes < delivery.buffer_bytes
+            let waiting = usize::try_from(state.ledger.waiting).unwrap_or(usize::MAX);
+            state.tracker.span().max(waiting) < delivery.buffer_events && state.bytes < delivery.buffer_bytes
         })
     }
 

@@ -201,3 +201,6 @@ impl Throttle {
         Some(std::mem::take(&mut self.suppressed))
     }
 }
+
+#[cfg(test)]
+mod tests;
