@@ -16,6 +16,7 @@ pub mod decide;
 mod files;
 mod ledger;
 pub mod log;
+pub mod operator;
 pub mod readers;
 mod report;
 mod route;

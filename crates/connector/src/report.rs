@@ -30,6 +30,8 @@ pub struct Status {
     pub routes: Vec<ledger::Route>,
     /// Whether all of them balance.
     pub balances: bool,
+    /// The block of `connector.log` with these figures.
+    pub block: String,
 }
 
 /// A reader.
@@ -103,13 +105,14 @@ impl Status {
             readers: parts.readers.iter().map(reader).collect(),
             datasinks: parts.sinks.iter().map(datasink).collect(),
             balances: routes.iter().all(|route| route.ledger.balances()),
+            block: String::new(),
             pipelines,
             routes,
         }
     }
 
-    /// The block of `connector.log`, without the time before it.
-    pub fn block(&self) -> String {
+    /// The block, without the time before it.
+    fn make_block(&self) -> String {
         let mut text = format!("{:=^75}\n", "connector stats");
         for reader in &self.readers {
             // One reader needs no name.
@@ -166,6 +169,7 @@ impl Rates {
         for sink in &mut status.datasinks {
             sink.rate = rate(format!("d {}", sink.name));
         }
+        status.block = status.make_block();
     }
 }
 
@@ -195,7 +199,7 @@ impl Reporter {
                     due += period;
                     rates.period(&status);
                     rates.fill(&mut status);
-                    log.say(Level::Info, &format!("\n{}", status.block()));
+                    log.say(Level::Info, &format!("\n{}", status.block));
                     warn(&parts, &status, log.as_ref());
                 } else {
                     rates.fill(&mut status);
@@ -257,7 +261,7 @@ reader: read: 98, rate: 98
 pipeline: sensor-sentinel, received: 98, filtered out: 3
 datasink: sentinel-api-edge, type: http, received: 95, written: 95, errors: 0, rate: 95, valid: true
 ===========================================================================";
-        assert_eq!(status.block(), expected);
+        assert_eq!(status.make_block(), expected);
     }
 
     #[test]
