@@ -79,12 +79,15 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Bytes of one event; what is larger is dead-lettered without an attempt.
     pub event_bytes: usize,
+    /// Batches on their way at the same time. 1 keeps the order of all events, not only that of each flow.
+    pub in_flight: usize,
 }
 
 impl Default for Limits {
     /// No limits.
     fn default() -> Self {
-        Self { batch_events: usize::MAX, batch_bytes: usize::MAX, event_bytes: usize::MAX }
+        let most = usize::MAX;
+        Self { batch_events: most, batch_bytes: most, event_bytes: most, in_flight: most }
     }
 }
 

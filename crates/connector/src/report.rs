@@ -192,8 +192,11 @@ impl Reporter {
         let work = move || {
             let mut rates = Rates::default();
             let mut due = Instant::now() + period;
+            // At once for the first time, so that whoever starts it sees that it runs.
+            let mut wait = Duration::ZERO;
             loop {
-                let last = stopped.recv_timeout(Duration::from_secs(1)) != Err(RecvTimeoutError::Timeout);
+                let last = stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout);
+                wait = Duration::from_secs(1);
                 let mut status = Status::of(&parts);
                 if last || Instant::now() >= due {
                     due += period;

@@ -32,6 +32,7 @@ impl Sink {
         let limits = Limits {
             batch_events: own.batch_events.min(delivery.batch_events),
             batch_bytes: own.batch_bytes.min(delivery.batch_bytes),
+            in_flight: own.in_flight.min(delivery.in_flight),
             ..own
         };
         Self { name: name.to_owned(), datasink, delivery, limits, log, state: Mutex::default() }

@@ -2,7 +2,12 @@
 //! in every way. In the end every event that the spool has committed is at the receiver, unaltered and in order.
 //!
 //! The program starts itself again as the process that is killed. `HARKEN_CRASH_ROUNDS` says how often.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test stops by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops by panicking, and copies what is small"
+)]
 mod support;
 
 use harken_connector::log::Log;
@@ -162,9 +167,18 @@ fn child(dir: &Path, last: bool) {
     readers.lend(&dir.join("spool"), Arc::clone(&spool));
     let log: Arc<dyn Log> = Arc::new(Lines::default());
     let connector = Connector::start(&config, &readers, Arc::new(KeepAll), log).unwrap();
+    if last {
+        drain(&spool, connector);
+    } else {
+        append(&spool);
+    }
+}
+
+/// Appends without end, and says what is committed.
+fn append(spool: &Spool) -> ! {
     let mut number = spool.status().unwrap().next;
     let mut batch = Batch::default();
-    while !last {
+    loop {
         for _ in 0..fastrand::u64(1..20) {
             assert!(batch.push(number, event(number).to_string().as_bytes()));
             number += 1;
@@ -173,6 +187,10 @@ fn child(dir: &Path, last: bool) {
         println!("{}", spool.committed());
         std::thread::sleep(Duration::from_millis(fastrand::u64(1..5)));
     }
+}
+
+/// Waits until all is delivered.
+fn drain(spool: &Spool, connector: Connector) {
     loop {
         let (status, books) = (spool.status().unwrap(), connector.status());
         assert!(books.balances, "{books:?}");

@@ -1,5 +1,10 @@
 //! The datasink `http` against a real HTTPS server with its own CA.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test stops by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops by panicking, and copies what is small"
+)]
 mod support;
 
 use hyper::Version;

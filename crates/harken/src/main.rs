@@ -5,6 +5,7 @@
 )]
 mod analysis;
 mod cli;
+mod connector;
 mod logs;
 mod manual;
 mod mirror_sim;
@@ -45,6 +46,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::MirrorSim(args) => return mirror_sim::run(&args),
         Command::Top(args) => return run::top::run(&args),
         Command::Reload(args) => run::control::reload(&args.control)?,
+        Command::Connector(command) => return connector::run(&command),
+        Command::Deadletter(command) => return connector::letters::run(&command),
+        Command::Schema { what: Schema::Connector } => {
+            print(&format!("{}\n", serde_json::to_string_pretty(&harken_connector::Config::schema())?))?;
+        }
         Command::Schema { what: Schema::Event } => {
             print(&format!("{}\n", serde_json::to_string_pretty(&harken_event::ecs::schema())?))?;
         }

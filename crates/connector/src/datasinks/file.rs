@@ -1,6 +1,6 @@
 //! A file with an event a line (NDJSON), rotated by size and age, old files compressed by gzip.
 use crate::config::Delivery;
-use crate::datasink::{Batch, Datasink, Failure, Invalid};
+use crate::datasink::{Batch, Datasink, Failure, Invalid, Limits};
 use crate::datasinks::stdout::lines;
 use crate::files;
 use async_trait::async_trait;
@@ -105,6 +105,11 @@ impl FileSink {
 impl Datasink for FileSink {
     fn kind(&self) -> &'static str {
         "file"
+    }
+
+    /// One lane, so that the lines have the order of the events.
+    fn limits(&self) -> Limits {
+        Limits { in_flight: 1, ..Limits::default() }
     }
 
     async fn check(&self) -> Result<(), Invalid> {

@@ -1,6 +1,6 @@
 //! Standard output: an event a line.
 use crate::config::Delivery;
-use crate::datasink::{Batch, Datasink, Failure, Invalid};
+use crate::datasink::{Batch, Datasink, Failure, Invalid, Limits};
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -22,6 +22,11 @@ pub struct Stdout;
 impl Datasink for Stdout {
     fn kind(&self) -> &'static str {
         "stdout"
+    }
+
+    /// One lane, so that the lines have the order of the events.
+    fn limits(&self) -> Limits {
+        Limits { in_flight: 1, ..Limits::default() }
     }
 
     async fn check(&self) -> Result<(), Invalid> {

@@ -202,7 +202,7 @@ async fn put_aside(
             Ok(Ok(dropped)) => {
                 let tickets: Vec<_> = bad.iter().map(|(_, ticket, _)| *ticket).collect();
                 route.done(&tickets, bad.iter().map(|(event, ..)| event.len()).sum(), Some(dropped));
-                route.say(Level::Warn, &format!("dead-lettered: {reason}"));
+                route.say(&route.letters, Level::Warn, &format!("dead-lettered: {reason}"));
                 return Ok(());
             }
             Ok(Err(error)) => error.to_string(),

@@ -92,7 +92,7 @@ impl Commits {
 /// Keeps in mind what is wrong with the reader, and tells it.
 fn trouble(route: &Route, failure: Option<String>) {
     if let Some(text) = &failure {
-        route.say(Level::Error, text);
+        route.say(&route.failures, Level::Error, text);
     }
     route.lock().reader_failure = failure;
 }

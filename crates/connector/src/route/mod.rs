@@ -65,7 +65,10 @@ pub(crate) struct Route {
     dead: Folder,
     log: Arc<dyn Log>,
     phase: watch::Receiver<Phase>,
+    /// Lines about attempts and the reader.
     failures: Mutex<Throttle>,
+    /// Lines about dead letters, which those about attempts must not hide.
+    letters: Mutex<Throttle>,
 }
 
 impl Route {
@@ -77,7 +80,7 @@ impl Route {
         log: Arc<dyn Log>,
         phase: watch::Receiver<Phase>,
     ) -> Self {
-        let lanes = sink.delivery.in_flight;
+        let lanes = sink.limits.in_flight;
         Self {
             pipeline: pipeline.to_owned(),
             window: Window::new(lanes),
@@ -90,6 +93,7 @@ impl Route {
             log,
             phase,
             failures: Mutex::default(),
+            letters: Mutex::default(),
         }
     }
 
@@ -162,12 +166,12 @@ impl Route {
         state.errors += 1;
         state.failure = Some(reason.to_owned());
         drop(state);
-        self.say(Level::Warn, reason);
+        self.say(&self.failures, Level::Warn, reason);
     }
 
     /// Tells the operator, but not more often than makes sense.
-    fn say(&self, level: Level, text: &str) {
-        let suppressed = self.failures.lock().unwrap_or_else(PoisonError::into_inner).pass(Instant::now());
+    fn say(&self, throttle: &Mutex<Throttle>, level: Level, text: &str) {
+        let suppressed = throttle.lock().unwrap_or_else(PoisonError::into_inner).pass(Instant::now());
         if let Some(suppressed) = suppressed {
             let more =
                 if suppressed == 0 { String::new() } else { format!(" ({suppressed} like it before)") };

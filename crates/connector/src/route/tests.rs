@@ -133,7 +133,7 @@ fn run(
         if stop_after.is_some_and(|time| begin.elapsed() > time) && *phase.borrow() == Phase::Running {
             phase.send(Phase::Stopping).unwrap();
             runtime.block_on(async {
-                for lane in lanes.iter() {
+                for lane in &lanes {
                     while !lane.is_finished() {
                         tokio::time::sleep(Duration::from_millis(1)).await;
                     }
@@ -217,7 +217,7 @@ fn halves_of(batch: &Batch) -> bool {
 
 #[test]
 fn an_event_over_the_limit_is_not_even_tried() {
-    let limits = Limits { event_bytes: 40, batch_events: 5, batch_bytes: 100 };
+    let limits = Limits { event_bytes: 40, batch_events: 5, batch_bytes: 100, ..Limits::default() };
     let mut events = some(100);
     events[17].1 = format!(r#"{{"x":"{}"}}"#, "y".repeat(50));
     let run = run(events, limits, Arc::new(KeepAll), None, |batch| {

@@ -1,6 +1,8 @@
 //! The command line, defined once: help, manual pages and completions are derived from it.
+mod connector;
 mod run;
 
+pub use connector::{Connector, DeadLetter, Named, Settings};
 pub use run::{Control, MirrorSim, Run, Top};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -31,6 +33,12 @@ pub enum Command {
     Reload(Control),
     /// Wrap the packets of an interface or a capture in VXLAN and send them, as traffic mirroring does.
     MirrorSim(MirrorSim),
+    /// Deliver events from a spool or a file, through pipelines, to datasinks.
+    #[command(subcommand)]
+    Connector(Connector),
+    /// Look at events that a datasink did not take, and send them again.
+    #[command(subcommand)]
+    Deadletter(DeadLetter),
     /// Print the JSON Schema of what Harken writes.
     Schema {
         /// Which schema.
@@ -65,6 +73,8 @@ pub enum Command {
 pub enum Schema {
     /// The Transaction event (`--format ecs`).
     Event,
+    /// The configuration of `harken connector`.
+    Connector,
 }
 
 /// Forms of the manual.

@@ -122,10 +122,10 @@ async fn fetch(client: &Client, oauth: &Oauth2) -> Result<Token, Failure> {
     let asked = Instant::now();
     let answer = request.send().await;
     let answer =
-        answer.map_err(|error| Failure::passing(format!("auth: {url}: {}", super::chain(&error))))?;
+        answer.map_err(|error| Failure::passing(format!("auth: {url}: {}", super::cause(&error))))?;
     let status = answer.status();
     let body = answer.bytes().await;
-    let body = body.map_err(|error| Failure::passing(format!("auth: {url}: {}", super::chain(&error))))?;
+    let body = body.map_err(|error| Failure::passing(format!("auth: {url}: {}", super::cause(&error))))?;
     if status.is_server_error() || status.as_u16() == 429 {
         return Err(Failure::passing(format!("auth: {url} answered {status}")));
     }

@@ -13,7 +13,6 @@ use auth::Credentials;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, ClientBuilder, Response, Url};
-use std::error::Error as _;
 use std::time::{Duration, SystemTime};
 use tls::Refused;
 
@@ -34,20 +33,13 @@ pub struct Http {
     refused: Refused,
 }
 
-/// An error with all its causes.
-pub(crate) fn chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Many repeat what they were caused by.
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
+/// What an error was caused by in the first place; what stands before it repeats address and method.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
     }
-    text
+    cause.to_string()
 }
 
 impl Http {
@@ -70,7 +62,7 @@ impl Http {
         })?;
         let refused = Refused::default();
         let client =
-            builder(config, &refused)?.build().map_err(|error| format!("the client: {}", chain(&error)))?;
+            builder(config, &refused)?.build().map_err(|error| format!("the client: {}", cause(&error)))?;
         let credentials = Credentials::new(config.auth.clone());
         Ok(Self { config: config.clone(), url, client, credentials, idempotency, refused })
     }
@@ -82,7 +74,7 @@ impl Http {
     /// What a request that was not answered means.
     fn unanswered(&self, error: &reqwest::Error) -> Failure {
         // The verifier knows more than its error can say.
-        let text = chain(error);
+        let text = cause(error);
         if text.contains("invalid peer certificate")
             && let Some(reason) = self.refused.take()
         {
@@ -199,6 +191,13 @@ impl Datasink for Http {
                 self.host()
             ));
         }
+        let local = matches!(self.host(), "localhost" | "[::1]") || self.host().starts_with("127.");
+        if self.url.scheme() == "http" && self.config.auth.is_some() && !local {
+            warnings.push(format!(
+                "credentials go to {} over http, where whoever is on the way can read them; use https",
+                self.host()
+            ));
+        }
         warnings
     }
 }
@@ -236,7 +235,7 @@ fn builder(config: &Config, refused: &Refused) -> Result<ClientBuilder, String> 
         Some(Proxy::None) => builder.no_proxy(),
         Some(Proxy::Http { url, user, password }) => {
             let mut proxy =
-                reqwest::Proxy::all(url).map_err(|error| format!("proxy.url: {}", chain(&error)))?;
+                reqwest::Proxy::all(url).map_err(|error| format!("proxy.url: {}", cause(&error)))?;
             if let Some(user) = user {
                 let password = password.as_ref().map(crate::config::Secret::value).transpose();
                 let value =
@@ -248,4 +247,45 @@ fn builder(config: &Config, refused: &Refused) -> Result<ClientBuilder, String> 
             builder.proxy(proxy)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(more: &str) -> Result<Http, String> {
+        let config = format!(r#"{{"url": "https://edge.example/in", "proxy": {{"type": "none"}}, {more}}}"#);
+        let config = if more.contains("\"url\"") { format!("{{{more}}}") } else { config };
+        Http::open(&serde_json::from_str(&config).map_err(|error| error.to_string())?)
+    }
+
+    #[test]
+    fn what_cannot_be_is_named() {
+        for (more, says) in [
+            (r#""url": "edge.example""#, "url: 'edge.example' is no address"),
+            (r#""url": "ftp://edge.example""#, "has to begin with https://"),
+            (r#""url": "https://u:p@edge.example""#, "give user and password in auth"),
+            (r#""headers": {"a b": "c"}"#, "headers: 'a b' is no name"),
+            (r#""idempotency_header": """#, "idempotency_header: ''"),
+            (r#""tls": {"ca_file": "/nonexistent"}"#, "tls.ca_file: /nonexistent: "),
+            (r#""tls": {"ca_file_only": true}"#, "give tls.ca_file as well"),
+            (r#""tls": {"client_key_file": "/a"}"#, "give both or none"),
+            (r#""auth": {"type": "bearer"}"#, "missing field `token`"),
+            (r#""auth": {"type": "bearer", "token": "a", "user": "b"}"#, "unknown field `user`"),
+        ] {
+            let error = open(more).err().unwrap_or_default();
+            assert!(error.contains(says), "{more}: {error}");
+        }
+    }
+
+    #[test]
+    fn credentials_without_tls_are_warned_of() {
+        let auth = r#""auth": {"type": "bearer", "token": "a"}"#;
+        for (url, count) in
+            [("http://edge.example", 1), ("https://edge.example", 0), ("http://127.0.0.1:8080", 0)]
+        {
+            let sink = open(&format!(r#""url": "{url}", {auth}"#)).unwrap();
+            assert_eq!(sink.warnings().len(), count, "{url}");
+        }
+    }
 }
