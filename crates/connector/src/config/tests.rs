@@ -43,7 +43,13 @@ fn what_is_wrong_is_named() {
 #[test]
 fn the_schema_has_every_kind() {
     let schema = Config::schema().to_string();
-    for kind in ["spool", "stdout"] {
+    for kind in ["spool", "file", "http", "stdout"] {
         assert!(schema.contains(&format!("\"const\":\"{kind}\"")), "{kind}: {schema}");
     }
+}
+
+#[test]
+fn the_example_of_the_manual_is_right() {
+    let config = Config::parse(include_str!("../../../../docs/connector.example.json")).unwrap();
+    assert_eq!(config.pipelines.len(), 1);
 }
