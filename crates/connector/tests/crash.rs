@@ -28,13 +28,15 @@ use support::{LONG, Lines, event};
 
 /// Names the folder for the process that is killed.
 const CHILD: &str = "HARKEN_CRASH_CHILD";
+/// Set where the spool belongs to the first process, as to a sensor that goes on while the connector is killed.
+const FOLLOWS: &str = "HARKEN_CRASH_FOLLOWS";
 /// Set for the last process, which appends nothing and ends by itself.
 const LAST: &str = "HARKEN_CRASH_LAST";
 
 fn main() {
     match std::env::var(CHILD) {
-        Ok(dir) => child(Path::new(&dir), std::env::var(LAST).is_ok()),
-        Err(_) => parent(),
+        Ok(dir) => child(Path::new(&dir), std::env::var(FOLLOWS).is_ok(), std::env::var(LAST).is_ok()),
+        Err(_) => [false, true].into_iter().for_each(parent),
     }
 }
 
@@ -73,7 +75,8 @@ fn fault() -> Act {
     }
 }
 
-fn parent() {
+/// Kills the connector, with the spool in the same process, or in this one.
+fn parent(follows: bool) {
     let rounds: u32 = std::env::var("HARKEN_CRASH_ROUNDS").map_or(6, |rounds| rounds.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let ca = Ca::new(dir.path(), "ca");
@@ -104,8 +107,21 @@ fn parent() {
     });
     std::fs::write(dir.path().join("connector.json"), config.to_string()).unwrap();
     let committed = AtomicU64::new(0);
+    let end = Arc::new(AtomicBool::new(false));
+    let sensor = follows.then(|| {
+        let (dir, end) = (dir.path().join("spool"), Arc::clone(&end));
+        std::thread::spawn(move || {
+            let spool = open(&dir);
+            append(&spool, |_| !end.load(Ordering::Relaxed));
+            spool.flush(LONG).unwrap();
+            spool.committed()
+        })
+    });
+    while follows && !dir.path().join("spool").is_dir() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     for round in 0..rounds {
-        let mut child = start(dir.path(), false);
+        let mut child = start(dir.path(), follows, false);
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         std::thread::scope(|scope| {
             let reading = scope.spawn(|| {
@@ -121,7 +137,11 @@ fn parent() {
         });
     }
     faulty.store(false, Ordering::Relaxed);
-    let mut last = start(dir.path(), true);
+    end.store(true, Ordering::Relaxed);
+    if let Some(sensor) = sensor {
+        committed.store(sensor.join().unwrap(), Ordering::Relaxed);
+    }
+    let mut last = start(dir.path(), follows, true);
     let begin = Instant::now();
     let status = loop {
         match last.try_wait().unwrap() {
@@ -138,63 +158,77 @@ fn parent() {
     let repeats = received.counts.values().sum::<u64>() - delivered;
     let lost: Vec<_> = (0..read).filter(|number| !received.counts.contains_key(number)).collect();
     println!(
-        "crash: {rounds} kills: committed {committed}, read {read}, delivered {delivered}, repeats {repeats}, lost {}",
+        "crash: {rounds} kills{}: committed {committed}, read {read}, delivered {delivered}, repeats {repeats}, lost {}",
+        if follows { " of the connector alone" } else { "" },
         lost.len()
     );
     assert!(committed > 0 && read >= committed, "the spool lost what it had committed");
     assert_eq!((lost, delivered), (Vec::new(), read));
 }
 
-fn start(dir: &Path, last: bool) -> std::process::Child {
+fn start(dir: &Path, follows: bool, last: bool) -> std::process::Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.env(CHILD, dir).stdout(Stdio::piped()).stdin(Stdio::null());
+    if follows {
+        command.env(FOLLOWS, "1");
+    }
     if last {
         command.env(LAST, "1").stdout(Stdio::null());
     }
     command.spawn().unwrap()
 }
 
-/// Appends and delivers until it is killed; the last one delivers what there is.
-fn child(dir: &Path, last: bool) {
-    let config = Config::read(&dir.join("connector.json")).unwrap();
-    let spool = Spool::open(harken_spool::Config {
+fn open(dir: &Path) -> Spool {
+    let settings = harken_spool::Config {
         commit_interval: Duration::from_millis(10),
         file_bytes: 64 << 10,
-        ..harken_spool::Config::new(dir.join("spool"))
-    });
-    let spool = Arc::new(spool.unwrap());
+        ..harken_spool::Config::new(dir)
+    };
+    Spool::open(settings).unwrap()
+}
+
+/// Delivers, and appends where the spool is its own, until it is killed; the last one delivers what there is.
+fn child(dir: &Path, follows: bool, last: bool) {
+    let config = Config::read(&dir.join("connector.json")).unwrap();
     let mut readers = Local::new(&config.dir);
-    readers.lend(&dir.join("spool"), Arc::clone(&spool));
+    let spool = (!follows).then(|| Arc::new(open(&dir.join("spool"))));
+    if let Some(spool) = &spool {
+        readers.lend(&dir.join("spool"), Arc::clone(spool));
+    }
     let log: Arc<dyn Log> = Arc::new(Lines::default());
     let connector = Connector::start(&config, &readers, Arc::new(KeepAll), log).unwrap();
-    if last {
-        drain(&spool, connector);
-    } else {
-        append(&spool);
+    match spool {
+        _ if last => drain(&dir.join("spool"), connector),
+        Some(spool) => append(&spool, |committed| {
+            println!("{committed}");
+            true
+        }),
+        None => loop {
+            std::thread::sleep(LONG);
+        },
     }
 }
 
-/// Appends without end, and says what is committed.
-fn append(spool: &Spool) -> ! {
+/// Appends, and says what is committed, as long as `go_on` says so.
+fn append(spool: &Spool, go_on: impl Fn(u64) -> bool) {
     let mut number = spool.status().unwrap().next;
     let mut batch = Batch::default();
-    loop {
+    while go_on(spool.committed()) {
         for _ in 0..fastrand::u64(1..20) {
             assert!(batch.push(number, event(number).to_string().as_bytes()));
             number += 1;
         }
         spool.append(&mut batch).unwrap();
-        println!("{}", spool.committed());
         std::thread::sleep(Duration::from_millis(fastrand::u64(1..5)));
     }
 }
 
 /// Waits until all is delivered.
-fn drain(spool: &Spool, connector: Connector) {
+fn drain(dir: &Path, connector: Connector) {
     loop {
-        let (status, books) = (spool.status().unwrap(), connector.status());
+        let (status, books) = (harken_spool::status(dir).unwrap(), connector.status());
         assert!(books.balances, "{books:?}");
-        if status.readers[0].lag_records == 0 && books.routes[0].ledger.waiting == 0 {
+        if status.readers[0].position == status.next && books.routes[0].ledger.waiting == 0 {
             connector.stop();
             return;
         }

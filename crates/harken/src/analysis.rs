@@ -1,14 +1,23 @@
 //! How traffic is analysed, from the flags that `replay` and `run` have in common.
-use crate::cli::{Analysis, Cli, Format, TunnelInKey};
+use crate::cli::{Analysis, Cli, TunnelInKey};
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use harken_engine::{Config, Front};
-use harken_event::{Filter, Form, ecs};
+use harken_event::masking::{Masking, Scope};
+use harken_event::{Filter, Form};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Ends the program as any wrong usage does: with the message, and exit code 2.
 pub fn usage(message: &str) -> ! {
     Cli::command().error(ErrorKind::ValueValidation, message).exit()
+}
+
+/// Reads the configuration of masking.
+pub fn mask_config(path: &Path) -> harken_mask::Config {
+    let text = std::fs::read_to_string(path)
+        .unwrap_or_else(|error| usage(&format!("cannot read {}: {error}", path.display())));
+    serde_json::from_str(&text).unwrap_or_else(|error| usage(&format!("{}: {error}", path.display())))
 }
 
 impl Analysis {
@@ -23,13 +32,20 @@ impl Analysis {
         }
     }
 
-    /// Settings of ECS events.
-    pub const fn ecs(&self) -> ecs::Options {
-        ecs::Options { show_secrets: self.show_secrets }
+    /// What masks transactions of which `scope` is written.
+    fn masking(&self, scope: Scope) -> Option<Masking> {
+        if self.show_secrets {
+            return None;
+        }
+        let config = self.masking.as_deref().map_or_else(harken_mask::Config::default, mask_config);
+        match Masking::new(&config, scope) {
+            Ok(masking) => Some(masking),
+            Err(error) => usage(&format!("--masking: {error}")),
+        }
     }
 
-    /// Settings of the shards.
-    pub fn engine(&self, form: Form, format: Format) -> Config {
+    /// Settings of the shards; `events` says that whole events are written, with bodies.
+    pub fn engine(&self, form: Form, events: bool) -> Config {
         let mut config = Config { form, community_id_seed: self.community_id_seed, ..Config::default() };
         config.flow.max_flows = self.max_flows;
         config.flow.reorder_packets = self.reorder_packets;
@@ -39,8 +55,9 @@ impl Analysis {
             TunnelInKey::Vni => harken_flow::TunnelInKey::Vni,
             TunnelInKey::None => harken_flow::TunnelInKey::None,
         };
-        let keep = self.bodies.unwrap_or(if format == Format::Ecs { config.http.body.keep } else { 0 });
+        let keep = self.bodies.unwrap_or(if events { config.http.body.keep } else { 0 });
         config.http.body.keep = keep;
+        config.masking = self.masking(if events { Scope::Event } else { Scope::Log });
         config
     }
 

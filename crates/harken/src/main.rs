@@ -8,6 +8,7 @@ mod cli;
 mod connector;
 mod logs;
 mod manual;
+mod mask;
 mod mirror_sim;
 mod origins;
 mod replay;
@@ -15,6 +16,7 @@ mod report;
 mod run;
 mod sandbox;
 mod sinks;
+mod spool;
 mod style;
 mod summary;
 
@@ -51,6 +53,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Schema { what: Schema::Connector } => {
             print(&format!("{}\n", serde_json::to_string_pretty(&harken_connector::Config::schema())?))?;
         }
+        Command::Mask(cli::Mask::Test(args)) => mask::test(&args)?,
+        Command::Spool(args) => spool::run(&args)?,
         Command::Schema { what: Schema::Event } => {
             print(&format!("{}\n", serde_json::to_string_pretty(&harken_event::ecs::schema())?))?;
         }

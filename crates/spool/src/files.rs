@@ -4,12 +4,13 @@ use crate::config::Error;
 use crate::scan::{Item, Scan};
 use crate::state::{Counters, FileInfo};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 const ENDING: &str = ".blocks";
 const POSITION: &str = ".position";
+const SEEK: &str = ".seek";
 
 /// The file whose first record has the number `first`.
 pub(crate) fn path(dir: &Path, first: u64) -> PathBuf {
@@ -74,9 +75,13 @@ fn parse_position(text: &str) -> Option<u64> {
 
 /// Writes a reader's position so that after a crash there is the old one or the new one.
 pub(crate) fn write_position(dir: &Path, name: &str, number: u64) -> Result<(), Error> {
-    let path = dir.join(format!("{name}{POSITION}"));
+    write_number(dir, name, POSITION, number)
+}
+
+fn write_number(dir: &Path, name: &str, ending: &str, number: u64) -> Result<(), Error> {
+    let path = dir.join(format!("{name}{ending}"));
     // It begins with a dot, as no reader's name does.
-    let temporary = dir.join(format!(".{name}.tmp"));
+    let temporary = dir.join(format!(".{name}{ending}.tmp"));
     let number = number.to_string();
     let write = || -> io::Result<()> {
         let mut file = File::create(&temporary)?;
@@ -86,6 +91,37 @@ pub(crate) fn write_position(dir: &Path, name: &str, number: u64) -> Result<(), 
         sync_folder(dir)
     };
     write().map_err(Error::io("cannot write", &path))
+}
+
+/// Takes the lock on a reader's name. It ends with the file.
+pub(crate) fn lock_reader(dir: &Path, name: &str) -> Result<File, Error> {
+    let path = dir.join(format!(".{name}.lock"));
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(Error::io("cannot open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Reader(name.to_owned())),
+        Err(TryLockError::Error(error)) => Err(Error::io("cannot lock", &path)(error)),
+    }
+}
+
+/// Leaves word where a reader is to go on.
+pub(crate) fn write_seek(dir: &Path, name: &str, number: u64) -> Result<(), Error> {
+    write_number(dir, name, SEEK, number)
+}
+
+/// Where a reader is to go on, if somebody has left word; it is told once. A word that is damaged is none.
+pub(crate) fn take_seek(dir: &Path, name: &str) -> Result<Option<u64>, Error> {
+    let path = dir.join(format!("{name}{SEEK}"));
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(Error::io("cannot read", &path)(error)),
+    };
+    fs::remove_file(&path).map_err(Error::io("cannot remove", &path))?;
+    Ok(parse_position(&text))
 }
 
 /// Removes a reader's position.

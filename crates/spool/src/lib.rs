@@ -6,8 +6,9 @@
 //! position of its own, which survives a restart; what was read and not committed is read again.
 //!
 //! Within the folder: `NUMBER.blocks` files (the number of their first record; [`block`] has their form),
-//! `NAME.position` files, and `lock`. A file is deleted when every reader is past it, or when the bound on disk use
-//! demands it ([`Policy`]). Another process reads status and records with [`status()`] and [`Peek`], without a lock.
+//! `NAME.position` files, `NAME.seek` where a reader is to be moved, and locks. A file is deleted when every reader is past it, or when the bound on disk use
+//! demands it ([`Policy`]). Another process reads with a [`Follower`], which is a reader as well, and looks at status
+//! and records with [`status()`] and [`Peek`]; [`request_seek`] moves a reader wherever it runs.
 //!
 //! What is damaged costs the blocks that are damaged and is counted ([`Counters`], [`ReaderStatus`]); it is never
 //! fatal, and neither is a full disk. The order of the records is that of their numbers: no clock decides it.
@@ -20,6 +21,7 @@ mod batch;
 pub mod block;
 mod config;
 mod files;
+mod follow;
 mod reader;
 pub mod scan;
 mod spool;
@@ -29,6 +31,7 @@ mod writer;
 
 pub use batch::{Batch, Records};
 pub use config::{Config, Error, Policy};
+pub use follow::{Follower, Passed, request_seek};
 pub use reader::{Block, Position, Reader};
 pub use spool::{Appended, Seek, Spool};
 pub use state::{Counters, Reason};

@@ -3,6 +3,7 @@ use crate::batch::Records;
 use crate::block::split;
 use crate::config::Error;
 use crate::files;
+use crate::follow::SEEK_POLL;
 use crate::scan::{Item, Scan};
 use crate::state::Shared;
 use std::fs::File;
@@ -21,6 +22,10 @@ impl Position {
     /// Every record before this number is done.
     pub fn number(self) -> u64 {
         self.number
+    }
+
+    pub(crate) fn turn(self) -> u64 {
+        self.turn
     }
 
     /// The position `records` records earlier: for what is done of a block only in part.
@@ -103,6 +108,10 @@ pub struct Reader {
     open: Option<Open>,
     /// The seek that this reader has followed.
     turn: u64,
+    /// When it was last looked whether somebody wants it to be elsewhere.
+    looked: Option<Instant>,
+    /// Nobody else reads under this name as long as it is held.
+    _lock: File,
 }
 
 /// What there is to read.
@@ -119,8 +128,8 @@ enum Ahead {
 }
 
 impl Reader {
-    pub(crate) fn new(shared: Arc<Shared>, name: String) -> Self {
-        Self { shared, name, open: None, turn: 0 }
+    pub(crate) fn new(shared: Arc<Shared>, name: String, lock: File) -> Self {
+        Self { shared, name, open: None, turn: 0, looked: None, _lock: lock }
     }
 
     /// The reader's name.
@@ -137,6 +146,7 @@ impl Reader {
     /// case the next call tries again.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Block>, Error> {
         let deadline = Instant::now() + timeout;
+        self.look_for_seek()?;
         loop {
             match self.ahead(deadline) {
                 Ahead::Nothing => return Ok(None),
@@ -148,6 +158,18 @@ impl Reader {
                 }
             }
         }
+    }
+
+    fn look_for_seek(&mut self) -> Result<(), Error> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < SEEK_POLL) {
+            return Ok(());
+        }
+        self.looked = Some(Instant::now());
+        if let Some(number) = files::take_seek(&self.shared.config.dir, &self.name)? {
+            self.shared.move_to(&self.name, number);
+            self.shared.persist(&self.name)?;
+        }
+        Ok(())
     }
 
     fn ahead(&mut self, deadline: Instant) -> Ahead {

@@ -212,6 +212,7 @@ impl Spool {
     /// A name that cannot be, a reader that is open, or a position that cannot be written.
     pub fn reader(&self, name: &str, start: Seek) -> Result<Reader, Error> {
         files::check_name(name)?;
+        let lock = files::lock_reader(&self.shared.config.dir, name)?;
         let place = self.place(start)?;
         let mut state = self.shared.lock();
         let is_new = !state.readers.contains_key(name);
@@ -227,7 +228,7 @@ impl Spool {
         reader.read = reader.position;
         reader.turn += 1;
         drop(state);
-        let reader = Reader::new(Arc::clone(&self.shared), name.to_owned());
+        let reader = Reader::new(Arc::clone(&self.shared), name.to_owned(), lock);
         if is_new {
             self.shared.persist(name)?;
         }
@@ -242,12 +243,9 @@ impl Spool {
     /// A reader that does not exist, or what the system gives.
     pub fn seek(&self, name: &str, to: Seek) -> Result<u64, Error> {
         let place = self.place(to)?;
-        let mut state = self.shared.lock();
-        let reader = state.readers.get_mut(name).ok_or_else(|| Error::Reader(name.to_owned()))?;
-        (reader.position, reader.read) = (place, place);
-        reader.turn += 1;
-        drop(state);
-        self.shared.news.notify_all();
+        if !self.shared.move_to(name, place) {
+            return Err(Error::Reader(name.to_owned()));
+        }
         self.shared.persist(name)?;
         Ok(place)
     }
@@ -276,6 +274,16 @@ impl Spool {
                 .unwrap_or(committed)
                 .clamp(oldest, committed),
         })
+    }
+
+    /// Counts a record that [`Batch::push`] has refused.
+    pub fn refused(&self) {
+        self.shared.lock().counters.dropped_too_large += 1;
+    }
+
+    /// The counters alone, which costs nothing.
+    pub fn counters(&self) -> Counters {
+        self.shared.lock().counters.clone()
     }
 
     /// Files, readers and counters.

@@ -61,6 +61,19 @@ pub struct Counters {
     pub damaged_positions: u64,
 }
 
+impl Counters {
+    /// Records that no reader is ever going to get, with the reason in words for an operator.
+    pub fn dropped(&self) -> [(&'static str, u64); 5] {
+        [
+            ("the spool was full", self.dropped_bound),
+            ("the disk gave errors", self.dropped_disk),
+            ("the disk was too slow", self.dropped_behind),
+            ("too large", self.dropped_too_large),
+            ("deleted unread to make room", self.dropped_oldest),
+        ]
+    }
+}
+
 /// A file of blocks, as far as it is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileInfo {
@@ -171,8 +184,35 @@ impl Shared {
         files::remove_position(&self.config.dir, name)
     }
 
+    /// Learns how far the readers in other processes are.
+    fn learn(&self) {
+        let _guard = self.persist.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without an answer nothing is known to be done, and nothing is deleted for it.
+        let Ok(positions) = files::positions(&self.config.dir) else { return };
+        let mut state = self.lock();
+        for (name, position) in positions {
+            let Some(position) = position else { continue };
+            let reader = state.readers.entry(name).or_default();
+            if !reader.is_open {
+                (reader.position, reader.read) = (position, position);
+            }
+        }
+    }
+
+    /// Moves a reader: what it has read and not committed cannot be committed any more. False without that reader.
+    pub(crate) fn move_to(&self, name: &str, place: u64) -> bool {
+        let mut state = self.lock();
+        let Some(reader) = state.readers.get_mut(name) else { return false };
+        (reader.position, reader.read) = (place, place);
+        reader.turn += 1;
+        drop(state);
+        self.news.notify_all();
+        true
+    }
+
     /// Deletes the files that every reader is past. Without readers all are kept.
     pub(crate) fn collect(&self) {
+        self.learn();
         let mut state = self.lock();
         let Some(done) = state.readers.values().map(|reader| reader.position).min() else { return };
         let old: Vec<u64> = state

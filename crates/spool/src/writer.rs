@@ -121,6 +121,11 @@ impl Writer {
     fn make_room(&mut self, size: u64) -> Result<(), Error> {
         let config = &self.shared.config;
         let mut affected = Vec::new();
+        let is_over = self.shared.lock().bytes() + size > config.max_bytes;
+        if is_over {
+            // A reader in another process may be done with the oldest.
+            self.shared.collect();
+        }
         let mut state = self.shared.lock();
         while state.bytes() + size > config.max_bytes && !state.files.is_empty() {
             let dropped =

@@ -19,9 +19,9 @@ const ORDER: &[(&str, May)] = &[
     ("wire", May::Above),
     ("flow", May::Above),
     ("http", May::Above),
-    ("event", May::Above),
     // Values in, values out: masking knows no other crate.
     ("mask", May::Only(&[])),
+    ("event", May::Above),
     ("engine", May::Above),
     // Sources know packets and nothing of what is made of them.
     ("capture", May::Only(&["wire"])),

@@ -81,7 +81,7 @@ pub trait Readers: Send + Sync {
     fn open(&self, kind: &Kind, route: &str) -> Result<Box<dyn Reader>, String>;
 }
 
-/// Readers of files and of spools that belong to this process.
+/// Readers of files, of spools that this process has opened, and of those that another one has.
 #[derive(Debug)]
 pub struct Local {
     /// Folder of the positions in files.
@@ -90,12 +90,12 @@ pub struct Local {
 }
 
 impl Local {
-    /// Keeps the positions of files in `dir`, and reads the spools that are [lent](Self::lend).
+    /// Keeps the positions of files in `dir`. Spools that are not [lent](Self::lend) are those of other processes.
     pub fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), spools: BTreeMap::new() }
     }
 
-    /// Lends the spool of that folder (as it is named in the configuration).
+    /// Lends the open spool of that folder (as it is named in the configuration).
     pub fn lend(&mut self, dir: &Path, spool: Arc<harken_spool::Spool>) {
         self.spools.insert(dir.to_owned(), spool);
     }
@@ -106,7 +106,7 @@ impl Readers for Local {
         match kind {
             Kind::Spool(config) => match self.spools.get(&config.dir) {
                 Some(spool) => Ok(Box::new(SpoolReader::open(spool, route)?)),
-                None => Err(format!("the spool {} is not open in this process", config.dir.display())),
+                None => Ok(Box::new(SpoolReader::follow(&config.dir, route)?)),
             },
             Kind::File(config) => {
                 let position = self.dir.join(format!("{route}.position"));

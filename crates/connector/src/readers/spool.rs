@@ -1,31 +1,65 @@
-//! Reads a spool of this process.
+//! Reads a spool, of this process or of another.
 use super::{Next, Reader};
-use harken_spool::{Error, Position, Seek, Spool};
+use harken_spool::{Block, Error, Follower, Position, Seek, Spool};
+use std::path::Path;
 use std::time::Duration;
+
+/// Who owns the spool.
+#[derive(Debug)]
+enum Source {
+    /// This process.
+    Own(harken_spool::Reader),
+    /// Another one, or none.
+    Other(Follower),
+}
 
 /// A reader of the spool under the route's name.
 #[derive(Debug)]
 pub struct SpoolReader {
-    reader: harken_spool::Reader,
+    source: Source,
     /// Behind what was read last.
     end: Option<Position>,
 }
 
 impl SpoolReader {
-    /// Goes on where this route committed; one that is new begins with the oldest record.
+    /// Reads a spool that this process has opened. It goes on where this route committed; one that is new begins with
+    /// the oldest record.
     ///
     /// # Errors
     ///
     /// What the spool says.
     pub fn open(spool: &Spool, route: &str) -> Result<Self, String> {
         let reader = spool.reader(route, Seek::Oldest).map_err(|error| error.to_string())?;
-        Ok(Self { reader, end: None })
+        Ok(Self { source: Source::Own(reader), end: None })
+    }
+
+    /// The same for a spool into which another process writes, or none.
+    ///
+    /// # Errors
+    ///
+    /// A folder that does not exist, a reader that is open elsewhere, or what the system gives.
+    pub fn follow(dir: &Path, route: &str) -> Result<Self, String> {
+        if !dir.is_dir() {
+            let dir = dir.display();
+            return Err(format!(
+                "there is no spool {dir}: start the sensor first, or name its folder in dir"
+            ));
+        }
+        let follower = Follower::open(dir, route, Seek::Oldest).map_err(|error| error.to_string())?;
+        Ok(Self { source: Source::Other(follower), end: None })
+    }
+
+    fn block(&mut self, timeout: Duration) -> Result<Option<Block>, Error> {
+        match &mut self.source {
+            Source::Own(reader) => reader.next(timeout),
+            Source::Other(follower) => follower.next(timeout),
+        }
     }
 }
 
 impl Reader for SpoolReader {
     fn next(&mut self, timeout: Duration, each: &mut dyn FnMut(u64, &[u8])) -> Result<Next, String> {
-        match self.reader.next(timeout) {
+        match self.block(timeout) {
             Ok(Some(block)) => {
                 self.end = Some(block.end());
                 (block.first()..).zip(&block).for_each(|(number, record)| each(number, record));
@@ -39,8 +73,12 @@ impl Reader for SpoolReader {
 
     fn commit(&mut self, before: u64) -> Result<(), String> {
         let Some(end) = self.end else { return Ok(()) };
-        // False says that the reader was moved meanwhile, so that there is nothing to commit.
         let position = end.back(end.number().saturating_sub(before));
-        self.reader.commit(position).map(drop).map_err(|error| error.to_string())
+        let committed = match &mut self.source {
+            Source::Own(reader) => reader.commit(position),
+            Source::Other(follower) => follower.commit(position),
+        };
+        // False says that the reader was moved meanwhile, so that there is nothing to commit.
+        committed.map(drop).map_err(|error| error.to_string())
     }
 }

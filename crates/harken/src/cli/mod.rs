@@ -1,9 +1,13 @@
 //! The command line, defined once: help, manual pages and completions are derived from it.
 mod connector;
+mod mask;
 mod run;
+mod spool;
 
 pub use connector::{Connector, DeadLetter, Named, Settings};
+pub use mask::{Mask, MaskTest, ValueForm};
 pub use run::{Control, MirrorSim, Run, Top};
+pub use spool::{Range, Since, Spool, SpoolArgs, SpoolFull};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use harken_event::Form;
@@ -39,6 +43,12 @@ pub enum Command {
     /// Look at events that a datasink did not take, and send them again.
     #[command(subcommand)]
     Deadletter(DeadLetter),
+    /// Try what masks secrets and personal data.
+    #[command(subcommand)]
+    Mask(Mask),
+    /// Look into the durable queue of events, and have it delivered again.
+    #[command(subcommand)]
+    Spool(Spool),
     /// Print the JSON Schema of what Harken writes.
     Schema {
         /// Which schema.
@@ -160,6 +170,10 @@ pub struct Replay {
     #[command(flatten)]
     pub analysis: Analysis,
 
+    /// Where events wait for the connector.
+    #[command(flatten)]
+    pub spool: SpoolArgs,
+
     /// Threads that analyse; connections are shared out among them.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,
@@ -190,12 +204,17 @@ pub struct Analysis {
     pub filter: Vec<String>,
 
     /// Bytes kept of each body, after decoding, a side; `k` and `m` are understood, 0 turns bodies off.
-    /// Only `--format ecs` writes them. [default: 16k with --format ecs, else 0]
+    /// Only events have them: `--format ecs`, `--spool`. [default: 16k with one of these, else 0]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub bodies: Option<usize>,
 
-    /// Do not mask credentials (authorization, cookies, API keys) in ECS events.
-    #[arg(long)]
+    /// What is masked before anything is written, and how: a JSON file. Without it, secrets (credentials, cookies,
+    /// tokens, keys) and payment cards.
+    #[arg(long, value_name = "FILE")]
+    pub masking: Option<PathBuf>,
+
+    /// Mask nothing.
+    #[arg(long, conflicts_with = "masking")]
     pub show_secrets: bool,
 
     /// Whether the tunnel belongs to a connection's identity.

@@ -1,5 +1,5 @@
 //! The flags of live capture: `run`, `top` and `reload`.
-use super::{Analysis, Format, size, up_to};
+use super::{Analysis, Format, SpoolArgs, size, up_to};
 use crate::logs::Compress;
 use clap::{Args, ValueHint};
 use std::net::SocketAddr;
@@ -14,6 +14,7 @@ use std::time::Duration;
     harken run\n  \
     harken run --udp 10.0.9.9:4789 --log-dir /var/log/harken --workers 2\n  \
     harken run --interface eth1 --rotate-every 1h --compress zstd --keep-age 7d\n  \
+    harken run --spool /var/lib/harken/spool\n  \
     harken run -i eth1 -i eth2 --capture-filter <(tcpdump -ddd 'udp port 4789')\n  \
     tcpdump -i eth0 -U -w - tcp | harken run --read -\n  \
     harken top"
@@ -80,6 +81,10 @@ pub struct Run {
     /// How traffic is analysed.
     #[command(flatten)]
     pub analysis: Analysis,
+
+    /// Where events wait for the connector.
+    #[command(flatten)]
+    pub spool: SpoolArgs,
 
     /// How transactions are written.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::ZeekJson)]

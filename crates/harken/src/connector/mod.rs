@@ -5,9 +5,8 @@ mod process;
 use crate::cli::{self, Settings};
 use anyhow::{Context as _, Result, anyhow, bail};
 use harken_connector::log::{FileLog, Level, Log};
-use harken_connector::readers::{Kind, Local};
+use harken_connector::readers::Local;
 use harken_connector::{Config, Connector, KeepAll, operator, status_file};
-use harken_spool::Spool;
 use process::PidFile;
 use serde_json::Value;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -53,15 +52,7 @@ fn foreground(settings: &Settings) -> Result<()> {
     let path = config.dir.join("connector.log");
     let log = FileLog::open(&path, config.log.max_bytes, config.log.keep);
     let log: Arc<dyn Log> = Arc::new(log.with_context(|| format!("cannot write {}", path.display()))?);
-    let mut readers = Local::new(&config.dir);
-    let mut spools = Vec::new();
-    for kind in config.readers.values() {
-        if let Kind::Spool(spool) = kind {
-            let opened = Arc::new(Spool::open(harken_spool::Config::new(&spool.dir))?);
-            readers.lend(&spool.dir, Arc::clone(&opened));
-            spools.push(opened);
-        }
-    }
+    let readers = Local::new(&config.dir);
     let connector = Connector::start(&config, &readers, Arc::new(KeepAll), Arc::clone(&log));
     let connector = connector.map_err(|error| anyhow!("{}: {error}", settings.config.display()))?;
     log.say(Level::Info, &format!("running, configuration {}", settings.config.display()));

@@ -3,11 +3,11 @@ mod progress;
 mod shards;
 
 use crate::analysis::usage;
-use crate::cli::{Color, Format, Replay};
+use crate::cli::{Color, Format, Replay, SpoolFull};
 use crate::logs::clock::now;
 use crate::report;
 use crate::sinks::dest::Dest;
-use crate::sinks::{Plan, Sinks};
+use crate::sinks::{Plan, Sinks, events};
 use crate::style::Palette;
 use crate::summary::Summary;
 use anyhow::{Context, Result, bail};
@@ -35,7 +35,7 @@ pub fn run(args: &Replay) -> Result<ExitCode> {
     };
     let mut input = open(args)?;
     let plan = Arc::new(plan(args, palette, terminal)?);
-    let config = args.analysis.engine(plan.form(), plan.format);
+    let config = args.analysis.engine(plan.form(), plan.format == Format::Ecs || plan.spool.is_some());
     let mut front = args.analysis.front();
     let stop = stop_on_interrupt();
     let mut shards = shards::Shards::new(usize::from(args.threads), &config, &plan)?;
@@ -69,6 +69,11 @@ pub fn run(args: &Replay) -> Result<ExitCode> {
     let ledger = Ledger::new(front.stats(), flow, http);
     plan.end(&summary, now())?;
     print(args, &plan, &summary, &ledger)?;
+    let spool = plan.spool.clone();
+    drop(plan);
+    if let Some(line) = spool.map(events::close).transpose()? {
+        eprintln!("{line}");
+    }
     for damage in &damages {
         eprintln!("harken: warning: {damage}");
     }
@@ -99,7 +104,7 @@ fn plan(args: &Replay, palette: Palette, terminal: bool) -> Result<Plan> {
         transactions: None,
         logs: None,
         filter: args.analysis.filter(),
-        ecs: args.analysis.ecs(),
+        spool: events::open(&args.spool, SpoolFull::Block)?,
         palette,
         width,
         // A pipe that grows is watched, too.

@@ -13,13 +13,14 @@ mod source;
 pub mod top;
 mod worker;
 
-use crate::cli::{Format, Run};
+use crate::cli::{Format, Run, SpoolFull};
 use crate::logs::LogWriter;
 use crate::report;
 use crate::sandbox;
-use crate::sinks::{Live, Sinks};
+use crate::sinks::{Live, Sinks, events};
 use crate::style::Palette;
 use anyhow::{Context, Result, bail};
+use harken_spool::Spool;
 use period::Period;
 use source::Sources;
 use std::io::{IsTerminal as _, Write as _};
@@ -41,13 +42,15 @@ pub fn run(args: &Run) -> Result<ExitCode> {
         crate::analysis::usage("--format table is for people: choose zeek-json, zeek-tsv or ecs");
     }
     let form = args.format.form();
-    let config = args.analysis.engine(form, args.format);
+    let config = args.analysis.engine(form, args.format == Format::Ecs || args.spool.spool.is_some());
     let filter = args.analysis.filter();
 
     let sources = open::sources(args)?;
     let folder = &args.log_dir;
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    for folder in [Some(folder), args.spool.spool.as_ref()].into_iter().flatten() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
     let control_path = args.control.clone().unwrap_or_else(|| folder.join("control.sock"));
     let control = control::Server::bind(&control_path)?;
     let health = args.health.map(health::bind).transpose()?;
@@ -62,6 +65,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     }
     let signals = Signals::install()?;
     let logs = open::logs(args, form)?;
+    let spool = events::open(&args.spool, SpoolFull::DropOldest)?;
     let health = health.map(health::Health::start).transpose()?;
 
     let live = sources.iter().all(Sources::are_live);
@@ -75,10 +79,10 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     let plan = Live {
         filter,
         format: args.format,
-        ecs: args.analysis.ecs(),
         form,
         logs: [0, 1, 2, 3].map(|which| logs.handle(which)),
         tunnels: Arc::default(),
+        spool: spool.clone(),
     };
     let mut workers = Vec::new();
     for (number, sources) in sources.into_iter().enumerate() {
@@ -102,6 +106,8 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     let control = control.start(shared.clone(), logs.counters(), Arc::clone(&reopen))?;
 
     let began = Instant::now();
+    drop(plan);
+    let mut losses = events::Losses::new(args.stats_every);
     let mut period = Period::new(args.stats_every, form, &logs, &names, live);
     let code = loop {
         std::thread::sleep(LOOK);
@@ -110,6 +116,9 @@ pub fn run(args: &Run) -> Result<ExitCode> {
             say("new logs, as asked for");
         }
         period.look(&shared, &logs);
+        if let Some(spool) = &spool {
+            losses.look(spool);
+        }
         let over = args.run_for.is_some_and(|time| began.elapsed() >= time);
         if signals.stop.load(Ordering::Relaxed) || over || workers.iter().all(|w| w.thread.is_finished()) {
             break ExitCode::SUCCESS;
@@ -121,7 +130,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     };
     drop(control);
     drop(health);
-    end(workers, period, logs, &shared, code)
+    end(workers, period, logs, spool, &shared, code)
 }
 
 /// One worker's thread.
@@ -135,6 +144,7 @@ fn end(
     workers: Vec<Running>,
     mut period: Period,
     logs: LogWriter,
+    spool: Option<Arc<Spool>>,
     shared: &[Arc<Shared>],
     mut code: ExitCode,
 ) -> Result<ExitCode> {
@@ -153,11 +163,15 @@ fn end(
     }
     period.last(shared, &logs);
     let written = logs.close(CLOSE)?;
+    let spooled = spool.map(events::close).transpose();
     let total = total(shared);
     let ledger = total.ledger();
     let palette = Palette::auto(std::io::stderr().is_terminal());
     let _ = std::io::stderr().write_all(report::text(&ledger, palette).as_bytes());
     for line in open::source_lines(&total).into_iter().chain(open::log_lines(&written)) {
+        eprintln!("{line}");
+    }
+    if let Some(line) = spooled? {
         eprintln!("{line}");
     }
     if let Err(imbalance) = ledger.check() {

@@ -181,6 +181,7 @@ pub fn logs(args: &Run, form: Form) -> Result<LogWriter> {
 /// What the program still has to do once everything is open.
 pub fn sandbox_plan(args: &Run, control: &Path, sources: &[Sources]) -> Plan {
     let mut writable = vec![args.log_dir.clone()];
+    writable.extend(args.spool.spool.clone());
     // The socket is removed at the end.
     writable.extend(
         control.parent().filter(|dir| *dir != args.log_dir && args.control.is_some()).map(PathBuf::from),

@@ -1,5 +1,6 @@
 //! Where transactions, connections and oddities go: logs, standard output, the summary.
 pub mod dest;
+pub mod events;
 pub mod table;
 
 use crate::cli::Format;
@@ -9,6 +10,7 @@ use crate::style::Palette;
 use crate::summary::Summary;
 use anyhow::{Context, Result};
 use dest::{Dest, Lines};
+use events::Events;
 use foldhash::HashSet;
 use harken_engine::{Closed, Output};
 use harken_event::zeek::http::HttpLog;
@@ -16,6 +18,7 @@ use harken_event::zeek::weird::Weird;
 use harken_event::zeek::{self, tunnel};
 use harken_event::{Filter, Form, Transaction, Uid, ecs};
 use harken_flow::{Dir, Flow, Gap};
+use harken_spool::Spool;
 use harken_wire::Timestamp;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,8 +34,8 @@ pub struct Plan {
     pub logs: Option<Logs>,
     /// Which transactions.
     pub filter: Option<Arc<Filter>>,
-    /// Settings of ECS events.
-    pub ecs: ecs::Options,
+    /// Where events wait for the connector.
+    pub spool: Option<Arc<Spool>>,
     /// Colours of the table.
     pub palette: Palette,
     /// Columns of the terminal; 0 when it is none.
@@ -127,14 +130,14 @@ pub struct Live {
     pub filter: Option<Arc<Filter>>,
     /// How transactions are written.
     pub format: Format,
-    /// Settings of ECS events.
-    pub ecs: ecs::Options,
     /// Form of the Zeek logs.
     pub form: Form,
     /// The logs: transactions, conn, weird, tunnel.
     pub logs: [LogHandle; 4],
     /// Tunnels that were told of.
     pub tunnels: Tunnels,
+    /// Where events wait for the connector.
+    pub spool: Option<Arc<Spool>>,
 }
 
 /// The output of one shard.
@@ -142,6 +145,7 @@ pub struct Sinks {
     filter: Option<Arc<Filter>>,
     writer: Writer,
     transactions: Option<Lines>,
+    events: Option<Events>,
     conn: Option<Lines>,
     weird: Option<Lines>,
     /// Where new tunnels are told of at once, and those that were.
@@ -157,14 +161,14 @@ pub struct Sinks {
 enum Writer {
     Table(Table),
     Http(HttpLog),
-    Ecs(Box<ecs::Writer>),
+    Ecs(ecs::Writer),
 }
 
 impl Writer {
     /// A writer for programs.
-    fn of(format: Format, form: Form, ecs: ecs::Options) -> Self {
+    fn of(format: Format, form: Form) -> Self {
         match format {
-            Format::Ecs => Self::Ecs(Box::new(ecs::Writer::new(ecs))),
+            Format::Ecs => Self::Ecs(ecs::Writer::default()),
             _ => Self::Http(HttpLog::new(form)),
         }
     }
@@ -182,9 +186,10 @@ impl Sinks {
             filter: plan.filter.clone(),
             writer: match plan.format {
                 Format::Table => Writer::Table(Table::new(plan.palette, plan.width)),
-                format => Writer::of(format, plan.form(), plan.ecs),
+                format => Writer::of(format, plan.form()),
             },
             transactions: plan.transactions.as_ref().map(lines),
+            events: plan.spool.as_ref().map(Events::new),
             conn: plan.logs.as_ref().map(|logs| blocks(&logs.conn)),
             weird: plan.logs.as_ref().map(|logs| blocks(&logs.weird)),
             tunnel: None,
@@ -199,8 +204,9 @@ impl Sinks {
         let [transactions, conn, weird, tunnel] = plan.logs.clone().map(Lines::log);
         Self {
             filter: plan.filter.clone(),
-            writer: Writer::of(plan.format, plan.form, plan.ecs),
+            writer: Writer::of(plan.format, plan.form),
             transactions: Some(transactions),
+            events: plan.spool.as_ref().map(Events::new),
             conn: Some(conn),
             weird: Some(weird),
             tunnel: Some((tunnel, Arc::clone(&plan.tunnels))),
@@ -216,6 +222,9 @@ impl Sinks {
         let others = [&mut self.transactions, &mut self.conn, &mut self.weird];
         for lines in others.into_iter().flatten().chain(tunnel) {
             lines.flush();
+        }
+        if let Some(events) = &mut self.events {
+            events.flush();
         }
     }
 
@@ -246,6 +255,9 @@ impl Output for Sinks {
             return;
         }
         self.summary.transaction(transaction);
+        if let Some(events) = &mut self.events {
+            events.add(transaction);
+        }
         let Some(lines) = &mut self.transactions else { return };
         let writer = &mut self.writer;
         lines.append(|out| match writer {
