@@ -11,8 +11,8 @@ pub(crate) struct CrashArgs {
     rounds: u32,
 }
 
-/// Runs the test of `crates/connector/tests/crash.rs` with so many rounds; it prints what was read, delivered,
-/// repeated and lost.
+/// Runs the test of `crates/connector/tests/crash.rs` with so many rounds; it prints what was read,
+/// delivered, repeated and lost.
 pub(crate) fn run(args: &CrashArgs) -> Result<()> {
     let mut test = sh::cargo();
     test.args(["test", "--package", "harken-connector", "--test", "crash"]);

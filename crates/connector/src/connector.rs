@@ -187,8 +187,8 @@ impl Connector {
         self.parts.routes.iter().all(|route| route.status().finished)
     }
 
-    /// Ends it: nothing new is read, what is on its way may be answered for the configured time, what is done is
-    /// committed. The last status.
+    /// Ends it: nothing new is read, what is on its way may be answered for the configured time, what is done
+    /// is committed. The last status.
     pub fn stop(mut self) -> Status {
         let grace = self.grace;
         self.end(grace)

@@ -49,7 +49,8 @@ impl Batch {
         self.bytes
     }
 
-    /// A key of the batch's content: the same in every attempt, and after a restart when the batch is the same.
+    /// A key of the batch's content: the same in every attempt, and after a restart when the batch is the
+    /// same.
     pub fn key(&self) -> String {
         let mut context = Context::new(&SHA256);
         for event in &self.events {
@@ -91,8 +92,8 @@ impl Default for Limits {
     }
 }
 
-/// The datasink itself is wrong (address, TLS, credentials), whatever the events are. They are kept and tried again,
-/// and the datasink shows as `valid: false` until it takes something.
+/// The datasink itself is wrong (address, TLS, credentials), whatever the events are. They are kept and tried
+/// again, and the datasink shows as `valid: false` until it takes something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
     /// What is wrong, and the mend.
@@ -150,9 +151,9 @@ impl Failure {
 
 /// A place that events are written to.
 ///
-/// `write` is called from several tasks at the same time, each with a batch of other flows, when the route has more
-/// than one lane. It says `Ok` only when the whole batch is safe at the receiver; a batch of which that is not known
-/// comes again, so that a receiver sees events at least once.
+/// `write` is called from several tasks at the same time, each with a batch of other flows, when the route
+/// has more than one lane. It says `Ok` only when the whole batch is safe at the receiver; a batch of which
+/// that is not known comes again, so that a receiver sees events at least once.
 #[async_trait]
 pub trait Datasink: Send + Sync {
     /// The name of the kind, as in the configuration.

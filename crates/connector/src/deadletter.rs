@@ -1,7 +1,8 @@
-//! Dead letters: events that a datasink will never take, kept with the reason, to be looked at and sent again.
+//! Dead letters: events that a datasink will never take, kept with the reason, to be looked at and sent
+//! again.
 //!
-//! Each route has a folder `PIPELINE.DATASINK` with files `NUMBER.jsonl`, a letter a line; `lock` keeps the connector
-//! and `harken deadletter replay` apart.
+//! Each route has a folder `PIPELINE.DATASINK` with files `NUMBER.jsonl`, a letter a line; `lock` keeps the
+//! connector and `harken deadletter replay` apart.
 use crate::files;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -101,7 +102,8 @@ impl Folder {
         Ok(dropped)
     }
 
-    /// Gives all letters to `each`, the oldest first; a line that is no letter (cut by a crash) is passed over.
+    /// Gives all letters to `each`, the oldest first; a line that is no letter (cut by a crash) is passed
+    /// over.
     ///
     /// # Errors
     ///
@@ -113,8 +115,9 @@ impl Folder {
         Ok(())
     }
 
-    /// Takes all letters out: `deliver` gets them in parts, the oldest first, and gives back those that have to stay.
-    /// A part is deleted once what stays of it was written again, so that a crash repeats a part at most.
+    /// Takes all letters out: `deliver` gets them in parts, the oldest first, and gives back those that have
+    /// to stay. A part is deleted once what stays of it was written again, so that a crash repeats a part at
+    /// most.
     ///
     /// # Errors
     ///

@@ -10,7 +10,8 @@ pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Replaces the file's content: whoever reads it, also after a loss of power, sees the old one or the new one.
+/// Replaces the file's content: whoever reads it, also after a loss of power, sees the old one or the new
+/// one.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     write_renamed(path, content, true)
 }

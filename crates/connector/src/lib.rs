@@ -1,10 +1,10 @@
 //! The connector: takes events from readers through the filters of pipelines to datasinks, and loses none.
 //!
-//! [`Connector::start`] runs the pipelines of a [`Config`]. Each pair of a pipeline and a datasink is a *route* with a
-//! position of its own in the reader (`route/`), so that a datasink that is stuck holds back only itself. A datasink
-//! implements [`Datasink`]; the kinds are in [`datasinks`], a file each. Delivery is at least once: the position moves
-//! on only behind events that the datasink took or that lie as dead letters ([`deadletter`]). The books ([`Ledger`])
-//! balance at any time.
+//! [`Connector::start`] runs the pipelines of a [`Config`]. Each pair of a pipeline and a datasink is a
+//! *route* with a position of its own in the reader (`route/`), so that a datasink that is stuck holds back
+//! only itself. A datasink implements [`Datasink`]; the kinds are in [`datasinks`], a file each. Delivery is
+//! at least once: the position moves on only behind events that the datasink took or that lie as dead letters
+//! ([`deadletter`]). The books ([`Ledger`]) balance at any time.
 #![forbid(unsafe_code)]
 
 pub mod config;

@@ -53,8 +53,8 @@ impl fmt::Debug for FileLog {
 }
 
 impl FileLog {
-    /// Goes on with the file of that path; a new one is begun after `bytes`, and `keep` old ones are kept, all but
-    /// the newest of them compressed by gzip. The folder must exist.
+    /// Goes on with the file of that path; a new one is begun after `bytes`, and `keep` old ones are kept,
+    /// all but the newest of them compressed by gzip. The folder must exist.
     ///
     /// # Errors
     ///

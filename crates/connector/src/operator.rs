@@ -1,4 +1,5 @@
-//! What an operator asks for without a running connector: checking a configuration, sending dead letters again.
+//! What an operator asks for without a running connector: checking a configuration, sending dead letters
+//! again.
 use crate::config::Config;
 use crate::connector::dead_letters;
 use crate::datasink::{Batch, Event, Failure, Invalid, Refusal};
@@ -50,8 +51,8 @@ pub struct Replayed {
     pub stopped: Option<String>,
 }
 
-/// Sends the dead letters of a route again, one by one, to its datasink. What is refused stays, with the new reason; at
-/// a failure that is no fault of the letter all others stay, too.
+/// Sends the dead letters of a route again, one by one, to its datasink. What is refused stays, with the new
+/// reason; at a failure that is no fault of the letter all others stay, too.
 ///
 /// # Errors
 ///

@@ -13,7 +13,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How it goes. All numbers of events count from the start of the connector; `rate` is the part of the last period.
+/// How it goes. All numbers of events count from the start of the connector; `rate` is the part of the last
+/// period.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Status {
     /// When this was so, in UTC.

@@ -1,11 +1,13 @@
-//! The connector is killed by SIGKILL at random moments, while events are appended to its spool and the receiver fails
-//! in every way. In the end every event that the spool has committed is at the receiver, unaltered and in order.
+//! The connector is killed by SIGKILL at random moments, while events are appended to its spool and the
+//! receiver fails in every way. In the end every event that the spool has committed is at the receiver,
+//! unaltered and in order.
 //!
 //! The program starts itself again as the process that is killed. `HARKEN_CRASH_ROUNDS` says how often.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
     reason = "a test stops by panicking, and copies what is small"
 )]
 mod support;
@@ -28,7 +30,8 @@ use support::{LONG, Lines, event};
 
 /// Names the folder for the process that is killed.
 const CHILD: &str = "HARKEN_CRASH_CHILD";
-/// Set where the spool belongs to the first process, as to a sensor that goes on while the connector is killed.
+/// Set where the spool belongs to the first process, as to a sensor that goes on while the connector is
+/// killed.
 const FOLLOWS: &str = "HARKEN_CRASH_FOLLOWS";
 /// Set for the last process, which appends nothing and ends by itself.
 const LAST: &str = "HARKEN_CRASH_LAST";

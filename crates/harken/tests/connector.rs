@@ -1,4 +1,5 @@
 //! `harken connector` and `harken deadletter` as an operator uses them.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -13,8 +13,8 @@ pub struct Delivery {
     pub batch_bytes: usize,
     /// Milliseconds that an event waits at most for others to make a batch with.
     pub linger_ms: u64,
-    /// Batches on their way at the same time. Each flow keeps to one of these lanes, so that its order is kept.
-    /// How many lanes really send adapts itself: one more after successes, half after an overload.
+    /// Batches on their way at the same time. Each flow keeps to one of these lanes, so that its order is
+    /// kept. How many lanes really send adapts itself: one more after successes, half after an overload.
     pub in_flight: usize,
     /// The most events that were read and are not yet done, of each route.
     pub buffer_events: usize,

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Folder of the pid file, the logs, the status, the positions of file readers and the dead letters. A path in
-    /// this file that is not absolute begins at the folder that the connector was started in.
+    /// Folder of the pid file, the logs, the status, the positions of file readers and the dead letters. A
+    /// path in this file that is not absolute begins at the folder that the connector was started in.
     #[serde(default = "dir")]
     pub dir: PathBuf,
     /// Seconds between two blocks of statistics.
@@ -44,8 +44,8 @@ pub struct Config {
     pub pipelines: BTreeMap<String, Pipeline>,
 }
 
-/// A pipeline: one reader, filters, datasinks. Each of its datasinks has a position of its own in the reader, so that
-/// one that is stuck holds back no other.
+/// A pipeline: one reader, filters, datasinks. Each of its datasinks has a position of its own in the reader,
+/// so that one that is stuck holds back no other.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pipeline {
@@ -75,7 +75,8 @@ impl Default for LogFile {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeadLetters {
-    /// Bytes that are kept of each route (pipeline and datasink); beyond it the oldest are dropped and counted.
+    /// Bytes that are kept of each route (pipeline and datasink); beyond it the oldest are dropped and
+    /// counted.
     pub max_bytes: u64,
 }
 

@@ -18,8 +18,8 @@ use std::time::{Duration, SystemTime};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The file that is written to, for example `events/events.ndjson`; its folder is made when it is missing. What is
-    /// rotated lies beside it as `events-20261125T224500.123Z.ndjson.gz`.
+    /// The file that is written to, for example `events/events.ndjson`; its folder is made when it is
+    /// missing. What is rotated lies beside it as `events-20261125T224500.123Z.ndjson.gz`.
     pub path: PathBuf,
     /// Bytes after which a new file is begun.
     #[serde(default = "max_bytes")]

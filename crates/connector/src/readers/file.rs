@@ -68,7 +68,8 @@ impl FileReader {
         Ok(Self { path, position, follow, file, place, rest, skips: false, given })
     }
 
-    /// Gives the whole lines of what was read; whether there was one. `end`: what has no line end is a line, too.
+    /// Gives the whole lines of what was read; whether there was one. `end`: what has no line end is a line,
+    /// too.
     fn give(&mut self, end: bool, each: &mut dyn FnMut(u64, &[u8])) -> bool {
         let mut given = false;
         let mut rest = std::mem::take(&mut self.rest);

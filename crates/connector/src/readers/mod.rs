@@ -23,11 +23,11 @@ pub enum Next {
     End,
 }
 
-/// Gives the events of one route, in order, each with a number that is larger than the one before. A smaller number
-/// says that the reader was moved back, and that what waits will be given again.
+/// Gives the events of one route, in order, each with a number that is larger than the one before. A smaller
+/// number says that the reader was moved back, and that what waits will be given again.
 pub trait Reader: Send {
-    /// Calls `each` with the number and the bytes of each event at hand (as many as are read at once, some MiB at
-    /// most), waiting at most `timeout` for the first.
+    /// Calls `each` with the number and the bytes of each event at hand (as many as are read at once, some
+    /// MiB at most), waiting at most `timeout` for the first.
     ///
     /// # Errors
     ///
@@ -90,7 +90,8 @@ pub struct Local {
 }
 
 impl Local {
-    /// Keeps the positions of files in `dir`. Spools that are not [lent](Self::lend) are those of other processes.
+    /// Keeps the positions of files in `dir`. Spools that are not [lent](Self::lend) are those of other
+    /// processes.
     pub fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), spools: BTreeMap::new() }
     }

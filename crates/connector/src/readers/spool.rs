@@ -22,8 +22,8 @@ pub struct SpoolReader {
 }
 
 impl SpoolReader {
-    /// Reads a spool that this process has opened. It goes on where this route committed; one that is new begins with
-    /// the oldest record.
+    /// Reads a spool that this process has opened. It goes on where this route committed; one that is new
+    /// begins with the oldest record.
     ///
     /// # Errors
     ///

@@ -52,7 +52,8 @@ async fn deliver(route: &Arc<Route>, load: Load) -> bool {
 
 struct Stopped;
 
-/// Puts aside an event that the datasink says it will never take for its size; such a one is alone or not yet cut off.
+/// Puts aside an event that the datasink says it will never take for its size; such a one is alone or not yet
+/// cut off.
 async fn oversized(route: &Arc<Route>, mut load: Load) -> Result<Option<Load>, Stopped> {
     let most = route.sink.limits.event_bytes;
     if load.batch.events().iter().all(|event| event.json.len() <= most) {
@@ -150,8 +151,8 @@ async fn pause_for(route: &Route, pause: Duration) -> Result<(), Stopped> {
     }
 }
 
-/// Twice as long after each failure, up to `most` milliseconds; a random half of it is left out, so that those who
-/// failed together do not come back together.
+/// Twice as long after each failure, up to `most` milliseconds; a random half of it is left out, so that
+/// those who failed together do not come back together.
 fn backoff(failed: u32, first: u64, most: u64) -> Duration {
     let whole = first.saturating_mul(1 << failed.min(30)).min(most);
     Duration::from_millis(fastrand::u64(whole / 2..=whole))

@@ -1,9 +1,10 @@
 //! A route: from the reader of a pipeline to one of its datasinks.
 //!
-//! A thread reads, asks the filters, and shares the events out among lanes by their flow (`intake.rs`). Each lane is a
-//! task with one batch on its way at a time (`lane.rs`), which it tries until it is written or put aside
-//! (`deliver.rs`), so that the order of a flow is kept. The position that is committed is the lowest that is not done
-//! in any lane (`tracker.rs`). What is read and not done is bounded: the rest stays in the reader.
+//! A thread reads, asks the filters, and shares the events out among lanes by their flow (`intake.rs`). Each
+//! lane is a task with one batch on its way at a time (`lane.rs`), which it tries until it is written or put
+//! aside (`deliver.rs`), so that the order of a flow is kept. The position that is committed is the lowest
+//! that is not done in any lane (`tracker.rs`). What is read and not done is bounded: the rest stays in the
+//! reader.
 mod deliver;
 mod intake;
 mod lane;

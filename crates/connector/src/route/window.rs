@@ -1,5 +1,5 @@
-//! How many batches of a route are on their way at a time: one more after each window of successes, half after an
-//! overload (additive increase, multiplicative decrease).
+//! How many batches of a route are on their way at a time: one more after each window of successes, half
+//! after an overload (additive increase, multiplicative decrease).
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
@@ -7,7 +7,8 @@ use tokio::sync::Notify;
 struct State {
     limit: f64,
     busy: usize,
-    /// Successes and overloads are told apart by attempt: those that began before the last decrease say nothing new.
+    /// Successes and overloads are told apart by attempt: those that began before the last decrease say
+    /// nothing new.
     era: u64,
 }
 

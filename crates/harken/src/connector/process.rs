@@ -17,8 +17,8 @@ const END: Duration = Duration::from_secs(10);
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The pid file of this process. It is locked while the process lives, so that one that was left behind by a process
-/// that was killed deceives nobody.
+/// The pid file of this process. It is locked while the process lives, so that one that was left behind by a
+/// process that was killed deceives nobody.
 pub struct PidFile {
     path: PathBuf,
     _lock: File,

@@ -38,7 +38,8 @@ pub struct Config {
     /// The proxy; nothing for that of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), if any.
     #[serde(default)]
     pub proxy: Option<Proxy>,
-    /// The header with a key that is the same each time a batch is sent, so that the receiver can drop repeats.
+    /// The header with a key that is the same each time a batch is sent, so that the receiver can drop
+    /// repeats.
     #[serde(default = "idempotency_header")]
     pub idempotency_header: String,
     /// How it is fed.
@@ -122,7 +123,8 @@ pub enum Auth {
         /// The key.
         key: Secret,
     },
-    /// A bearer token that is fetched by client credentials (RFC 6749 section 4.4), and anew before it expires.
+    /// A bearer token that is fetched by client credentials (RFC 6749 section 4.4), and anew before it
+    /// expires.
     Oauth2(Oauth2),
 }
 
@@ -159,8 +161,8 @@ pub struct Tls {
     pub client_certificate_file: Option<PathBuf>,
     /// File with the key of the own certificate (PEM).
     pub client_key_file: Option<PathBuf>,
-    /// Certificates are not verified: whoever is on the way can read and change all events and credentials. Said in
-    /// the log each period.
+    /// Certificates are not verified: whoever is on the way can read and change all events and credentials.
+    /// Said in the log each period.
     pub dangerously_accept_any_certificate_and_let_anyone_read_the_events: bool,
 }
 

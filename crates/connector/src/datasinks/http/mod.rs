@@ -137,8 +137,8 @@ impl Datasink for Http {
         "http"
     }
 
-    /// Asks for the address by HEAD, which many receivers refuse: what counts is that they answer, over TLS, and do
-    /// not refuse the credentials.
+    /// Asks for the address by HEAD, which many receivers refuse: what counts is that they answer, over TLS,
+    /// and do not refuse the credentials.
     async fn check(&self) -> Result<(), Invalid> {
         let reason = |failure| match failure {
             Failure::Invalid(invalid) => invalid,
