@@ -1,6 +1,7 @@
 //! The project's own chores, run as `cargo xtask NAME`: what would otherwise be scripts.
 
 mod bench;
+mod crash;
 mod deny;
 mod fuzz;
 mod r#gen;
@@ -34,6 +35,8 @@ enum Task {
     Bench(bench::BenchArgs),
     /// Tell what is left of the transactions when packets are lost or reordered
     Loss(loss::LossArgs),
+    /// Kill the connector many times while it delivers through faults: is anything lost?
+    Crash(crash::CrashArgs),
     /// Real traffic through every source, judged by the server's access log (needs root)
     Live(live::check::LiveArgs),
     /// The highest rate without loss, and what is delivered beyond it, beside Suricata (needs root)
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Task::Gen(args) => r#gen::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Loss(args) => loss::run(&args),
+        Task::Crash(args) => crash::run(&args),
         Task::Live(args) => live::check::run(&args),
         Task::Knee(args) => live::knee::run(&args),
         Task::Soak(args) => live::soak::run(&args),

@@ -5,6 +5,7 @@
 )]
 mod analysis;
 mod cli;
+mod connector;
 mod logs;
 mod manual;
 mod mask;
@@ -47,6 +48,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::MirrorSim(args) => return mirror_sim::run(&args),
         Command::Top(args) => return run::top::run(&args),
         Command::Reload(args) => run::control::reload(&args.control)?,
+        Command::Connector(command) => return connector::run(&command),
+        Command::Deadletter(command) => return connector::letters::run(&command),
+        Command::Schema { what: Schema::Connector } => {
+            print(&format!("{}\n", serde_json::to_string_pretty(&harken_connector::Config::schema())?))?;
+        }
         Command::Mask(cli::Mask::Test(args)) => mask::test(&args)?,
         Command::Spool(args) => spool::run(&args)?,
         Command::Schema { what: Schema::Event } => {

@@ -24,14 +24,21 @@ fn flags() -> String {
     root.build();
     let mut out = String::new();
     for command in root.get_subcommands().filter(|c| c.get_name() != "help") {
-        section(&mut out, command);
+        section(&mut out, "harken", command);
     }
     out
 }
 
-fn section(out: &mut String, command: &clap::Command) {
+fn section(out: &mut String, parent: &str, command: &clap::Command) {
+    let name = format!("{parent} {}", command.get_name());
+    // What has commands has no flags of its own.
+    if command.has_subcommands() {
+        let inner = command.get_subcommands().filter(|inner| inner.get_name() != "help");
+        inner.for_each(|inner| section(out, &name, inner));
+        return;
+    }
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    let _ = writeln!(out, "### `harken {}`\n\n{about}\n", command.get_name());
+    let _ = writeln!(out, "### `{name}`\n\n{about}\n");
     let _ = writeln!(out, "| argument | meaning | default |\n|---|---|---|");
     for arg in command.get_arguments().filter(|a| !matches!(a.get_id().as_str(), "help" | "version")) {
         let value =

@@ -1,8 +1,10 @@
 //! The command line, defined once: help, manual pages and completions are derived from it.
+mod connector;
 mod mask;
 mod run;
 mod spool;
 
+pub use connector::{Connector, DeadLetter, Named, Settings};
 pub use mask::{Mask, MaskTest, ValueForm};
 pub use run::{Control, MirrorSim, Run, Top};
 pub use spool::{Range, Since, Spool, SpoolArgs, SpoolFull};
@@ -35,6 +37,12 @@ pub enum Command {
     Reload(Control),
     /// Wrap the packets of an interface or a capture in VXLAN and send them, as traffic mirroring does.
     MirrorSim(MirrorSim),
+    /// Deliver events from a spool or a file, through pipelines, to datasinks.
+    #[command(subcommand)]
+    Connector(Connector),
+    /// Look at events that a datasink did not take, and send them again.
+    #[command(subcommand)]
+    Deadletter(DeadLetter),
     /// Try what masks secrets and personal data.
     #[command(subcommand)]
     Mask(Mask),
@@ -75,6 +83,8 @@ pub enum Command {
 pub enum Schema {
     /// The Transaction event (`--format ecs`).
     Event,
+    /// The configuration of `harken connector`.
+    Connector,
 }
 
 /// Forms of the manual.

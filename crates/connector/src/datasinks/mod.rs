@@ -1,0 +1,48 @@
+//! The kinds of datasinks. A new one is a file here, and a line in each of the three places below.
+pub mod file;
+pub mod http;
+pub mod stdout;
+
+use crate::config::Delivery;
+use crate::datasink::Datasink;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// The settings of a datasink, by its kind.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Kind {
+    /// A file with an event a line.
+    File(file::Config),
+    /// A receiver over HTTP or HTTPS.
+    Http(Box<http::Config>),
+    /// Standard output.
+    Stdout(stdout::Config),
+}
+
+/// A datasink, and how it is fed.
+#[derive(Clone)]
+pub struct Opened {
+    /// The datasink.
+    pub datasink: Arc<dyn Datasink>,
+    /// How it is fed.
+    pub delivery: Delivery,
+}
+
+impl Kind {
+    /// Opens it; nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// The key that cannot be so, and the mend.
+    pub fn open(&self) -> Result<Opened, String> {
+        let (datasink, delivery): (Arc<dyn Datasink>, _) = match self {
+            Self::File(config) => (Arc::new(file::FileSink::new(config)?), &config.delivery),
+            Self::Http(config) => (Arc::new(http::Http::open(config)?), &config.delivery),
+            Self::Stdout(config) => (Arc::new(stdout::Stdout), &config.delivery),
+        };
+        delivery.check()?;
+        Ok(Opened { datasink, delivery: delivery.clone() })
+    }
+}

@@ -1,0 +1,137 @@
+//! `harken connector`: the connector as a process of its own.
+pub mod letters;
+mod process;
+
+use crate::cli::{self, Settings};
+use anyhow::{Context as _, Result, anyhow, bail};
+use harken_connector::log::{FileLog, Level, Log};
+use harken_connector::readers::Local;
+use harken_connector::{Config, Connector, KeepAll, operator, status_file};
+use process::PidFile;
+use serde_json::Value;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Time between two looks for signals.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Runs one of the commands.
+pub fn run(command: &cli::Connector) -> Result<ExitCode> {
+    match command {
+        cli::Connector::Run(settings) => foreground(settings)?,
+        cli::Connector::Start(settings) => process::start(&read(settings)?, settings)?,
+        cli::Connector::Stop(settings) => process::stop(&read(settings)?)?,
+        cli::Connector::Restart(settings) => {
+            let config = read(settings)?;
+            if process::running(&config.dir)?.is_some() {
+                process::stop(&config)?;
+            }
+            process::start(&config, settings)?;
+        }
+        cli::Connector::Reload(settings) => process::reload(&read(settings)?)?,
+        cli::Connector::Status { json, settings } => return status(&read(settings)?, *json),
+        cli::Connector::Check(settings) => return check(&read(settings)?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The configuration.
+fn read(settings: &Settings) -> Result<Config> {
+    Config::read(&settings.config).map_err(|error| anyhow!(error))
+}
+
+fn foreground(settings: &Settings) -> Result<()> {
+    let config = read(settings)?;
+    std::fs::create_dir_all(&config.dir)
+        .with_context(|| format!("cannot make the folder {}", config.dir.display()))?;
+    let _pid = PidFile::take(&config.dir)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot wait for signals")?;
+    let path = config.dir.join("connector.log");
+    let log = FileLog::open(&path, config.log.max_bytes, config.log.keep);
+    let log: Arc<dyn Log> = Arc::new(log.with_context(|| format!("cannot write {}", path.display()))?);
+    let readers = Local::new(&config.dir);
+    let connector = Connector::start(&config, &readers, Arc::new(KeepAll), Arc::clone(&log));
+    let connector = connector.map_err(|error| anyhow!("{}: {error}", settings.config.display()))?;
+    log.say(Level::Info, &format!("running, configuration {}", settings.config.display()));
+    eprintln!("harken connector: running, log in {}", path.display());
+    while !connector.is_finished() {
+        match signals.pending().next() {
+            Some(SIGHUP) => {
+                if let Err(error) = connector.reload() {
+                    log.say(Level::Error, &format!("the old filters stay in force: {error}"));
+                }
+            }
+            Some(_) => break,
+            None => std::thread::sleep(LOOK),
+        }
+    }
+    let last = connector.stop();
+    let waiting: u64 = last.routes.iter().map(|route| route.ledger.waiting).sum();
+    log.say(Level::Info, &format!("ended; {waiting} events that were read are read again next time"));
+    Ok(())
+}
+
+fn status(config: &Config, json: bool) -> Result<ExitCode> {
+    let Some(pid) = process::running(&config.dir)? else {
+        if json {
+            crate::print("{\"running\":false}\n")?;
+        } else {
+            eprintln!("the connector is not running: harken connector start");
+        }
+        return Ok(ExitCode::FAILURE);
+    };
+    let path = status_file(&config.dir);
+    let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut status: Value = serde_json::from_slice(&text).with_context(|| format!("{}", path.display()))?;
+    if status.get("pid").and_then(Value::as_u64) != Some(u64::from(pid)) {
+        bail!("{} is not of the process {pid} that runs: ask again in a second", path.display());
+    }
+    if json {
+        if let Some(map) = status.as_object_mut() {
+            map.insert("running".to_owned(), true.into());
+        }
+        crate::print(&(serde_json::to_string_pretty(&status)? + "\n"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut out =
+        format!("running, process {pid}, as of {}\n{}\n", text(&status, "time"), text(&status, "block"));
+    for route in status.get("routes").and_then(Value::as_array).into_iter().flatten() {
+        let number =
+            |key: &str| route.pointer(&format!("/ledger/{key}")).and_then(Value::as_u64).unwrap_or(0);
+        out.push_str(&format!(
+            "{} -> {}: waiting {}, dead-lettered {}{}{}\n",
+            text(route, "pipeline"),
+            text(route, "datasink"),
+            number("waiting"),
+            number("dead_lettered"),
+            told("; fails: ", route.get("failure")),
+            told("; its reader fails: ", route.get("reader_failure")),
+        ));
+    }
+    crate::print(&out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A text with what it is before it, where there is one.
+fn told(before: &str, value: Option<&Value>) -> String {
+    value.and_then(Value::as_str).map(|text| format!("{before}{text}")).unwrap_or_default()
+}
+
+fn check(config: &Config) -> Result<ExitCode> {
+    let checked = operator::check(config).map_err(|error| anyhow!(error))?;
+    let mut good = true;
+    for sink in &checked {
+        let result = match &sink.result {
+            Ok(()) => "valid".to_owned(),
+            Err(invalid) => format!("NOT VALID: {invalid}"),
+        };
+        good &= sink.result.is_ok();
+        crate::print(&format!("datasink {}, type {}: {result}\n", sink.name, sink.kind))?;
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
