@@ -5,6 +5,7 @@
 )]
 mod analysis;
 mod cli;
+mod filter;
 mod logs;
 mod manual;
 mod mirror_sim;
@@ -44,6 +45,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Run(args) => return run::run(&args),
         Command::MirrorSim(args) => return mirror_sim::run(&args),
         Command::Top(args) => return run::top::run(&args),
+        Command::Filter(args) => return filter::run(&args),
         Command::Reload(args) => run::control::reload(&args.control)?,
         Command::Schema { what: Schema::Event } => {
             print(&format!("{}\n", serde_json::to_string_pretty(&harken_event::ecs::schema())?))?;

@@ -1,6 +1,8 @@
 //! The command line, defined once: help, manual pages and completions are derived from it.
+mod filter;
 mod run;
 
+pub use filter::{Filter, FilterFiles, FilterTest};
 pub use run::{Control, MirrorSim, Run, Top};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -31,6 +33,9 @@ pub enum Command {
     Reload(Control),
     /// Wrap the packets of an interface or a capture in VXLAN and send them, as traffic mirroring does.
     MirrorSim(MirrorSim),
+    /// Try filter files on recorded events, or have them explained.
+    #[command(subcommand)]
+    Filter(Filter),
     /// Print the JSON Schema of what Harken writes.
     Schema {
         /// Which schema.
