@@ -1,5 +1,5 @@
-//! A file of simple filters, one of advanced filters and an event, with a zero byte between them: nothing panics,
-//! nothing hangs, a decision is the same when it is asked for again, and a changed event is an event.
+//! A file of simple filters, one of advanced filters and an event, with a zero byte between them: nothing
+//! panics, nothing hangs, a decision is the same when it is asked for again, and a changed event is an event.
 #![no_main]
 use harken_filter::{Advanced, Filter, Kind, Simple, State, Verdict};
 use libfuzzer_sys::fuzz_target;

@@ -1,7 +1,8 @@
-//! How many events a second are decided: `cargo run --release -p harken-filter --example speed -- EVENTS.json [SECONDS]`.
+//! How many events a second are decided: `cargo run --release -p harken-filter --example speed -- EVENTS.json
+//! [SECONDS]`.
 //!
-//! The events of the file are decided again and again, on one thread: with no rules, with the shipped ones, with 30
-//! simple rules, with 30 rules of which ten are advanced, and with one that changes every event.
+//! The events of the file are decided again and again, on one thread: with no rules, with the shipped ones,
+//! with 30 simple rules, with 30 rules of which ten are advanced, and with one that changes every event.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,

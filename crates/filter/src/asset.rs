@@ -34,7 +34,8 @@ impl Asset {
     }
 }
 
-/// The classes of an event, as bits: those of a GET or HEAD, by the response's content type or the path's extension.
+/// The classes of an event, as bits: those of a GET or HEAD, by the response's content type or the path's
+/// extension.
 pub(crate) fn classes(view: &View<'_>) -> u8 {
     if !view.method.as_ref().is_none_or(|method| matches!(&*method.0, "GET" | "HEAD")) {
         return 0;

@@ -107,7 +107,8 @@ pub struct Decision {
     pub tags: Vec<Arc<str>>,
     /// Names of the datasinks that it goes to; empty for all of the pipeline.
     pub routes: Vec<Arc<str>>,
-    /// The event as actions changed it, a line of JSON; `None` where none did, and the bytes that came in go on.
+    /// The event as actions changed it, a line of JSON; `None` where none did, and the bytes that came in go
+    /// on.
     pub changed: Option<Vec<u8>>,
 }
 

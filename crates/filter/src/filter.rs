@@ -130,8 +130,8 @@ impl State {
         self.counts = vec![[0; 3]; filter.simple.rules.len() + filter.advanced.rules.len()];
     }
 
-    /// What each rule of the filter has done since the filter was first asked with this state, in the order in which
-    /// they are asked.
+    /// What each rule of the filter has done since the filter was first asked with this state, in the order
+    /// in which they are asked.
     pub fn counts(&mut self, filter: &Filter) -> Vec<Count> {
         self.begin(filter);
         let ids = filter.simple.rules.iter().map(|rule| &rule.id);

@@ -1,7 +1,7 @@
 //! Filters: which events are kept, and what is changed in them.
 //!
-//! Text of two files in, a compiled [`Filter`] out; an event (a line of JSON) in, a [`Decision`] out. No clock, no
-//! file: rate limits are driven by the time of the events.
+//! Text of two files in, a compiled [`Filter`] out; an event (a line of JSON) in, a [`Decision`] out. No
+//! clock, no file: rate limits are driven by the time of the events.
 //!
 //! ```
 //! use harken_filter::{Advanced, Filter, Simple, State, Verdict};
@@ -22,10 +22,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Simple`] rules look at a few values that are borrowed from the text (`view.rs`), all patterns of a field in one
-//! pass (`simple/tables.rs`). Only where there are [`Advanced`] rules the whole event is read; their expressions are
-//! rewritten to ask for slots (`advanced/check.rs`, `advanced/slots.rs`), so that nothing else of it is converted.
-//! An event that no action changes goes on byte for byte.
+//! [`Simple`] rules look at a few values that are borrowed from the text (`view.rs`), all patterns of a field
+//! in one pass (`simple/tables.rs`). Only where there are [`Advanced`] rules the whole event is read; their
+//! expressions are rewritten to ask for slots (`advanced/check.rs`, `advanced/slots.rs`), so that nothing
+//! else of it is converted. An event that no action changes goes on byte for byte.
 #![forbid(unsafe_code)]
 
 mod advanced;

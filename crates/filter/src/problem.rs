@@ -107,7 +107,8 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     (line, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1)
 }
 
-/// The offset in valid JSON of the value with a key such as `rules[3].when`; of the innermost part that is there.
+/// The offset in valid JSON of the value with a key such as `rules[3].when`; of the innermost part that is
+/// there.
 fn offset(text: &str, key: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = blanks(bytes, 0);

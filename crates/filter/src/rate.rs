@@ -21,8 +21,8 @@ struct Bucket {
     last: i64,
 }
 
-/// The buckets of all rate limits. When a generation is full the one before it is forgotten: a bucket that was not
-/// asked since is full again.
+/// The buckets of all rate limits. When a generation is full the one before it is forgotten: a bucket that
+/// was not asked since is full again.
 #[derive(Debug, Default)]
 pub(crate) struct Buckets {
     young: HashMap<u64, Bucket>,

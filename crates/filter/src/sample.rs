@@ -1,4 +1,5 @@
-//! Sampling: the same key is always in the sample, or always out of it, on every sensor and after every restart.
+//! Sampling: the same key is always in the sample, or always out of it, on every sensor and after every
+//! restart.
 
 use crate::endpoint::endpoint;
 use crate::view::View;
@@ -31,7 +32,8 @@ impl By {
     }
 }
 
-/// A hash that is the same everywhere. Its key is no secret: a client that chooses its own key can choose to be sampled.
+/// A hash that is the same everywhere. Its key is no secret: a client that chooses its own key can choose to
+/// be sampled.
 pub(crate) fn hash(parts: &[&str]) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(0x6861_726b_656e, 0x7361_6d70_6c65);
     for part in parts {

@@ -1,7 +1,9 @@
 //! The table of decisions: rules, an event, and what becomes of it. The data is in `cases.json`.
 //!
-//! A group has rules and rows. A row changes the base event at the paths that it names (`null` removes) and says what
-//! is expected: `keep`, `drop`, with the rule that decided behind it, and tags, routes and changed fields.
+//! A group has rules and rows. A row changes the base event at the paths that it names (`null` removes) and
+//! says what is expected: `keep`, `drop`, with the rule that decided behind it, and tags, routes and changed
+//! fields.
+#![allow(clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test stops by panicking")]
 
 use harken_filter::{Advanced, Decision, Filter, Simple, State, Verdict};
 use serde_json::Value;
@@ -59,7 +61,7 @@ fn every_row_of_the_table() {
                 say(format!("{} and not {}", words(&decision), row["want"]));
             }
             let list = |names: &[std::sync::Arc<str>]| {
-                Value::from(names.iter().map(|n| n.to_string()).collect::<Vec<_>>())
+                Value::from(names.iter().map(ToString::to_string).collect::<Vec<_>>())
             };
             for (key, got) in [("tags", list(&decision.tags)), ("routes", list(&decision.routes))] {
                 let expected = row.get(key).cloned().unwrap_or(Value::Array(Vec::new()));

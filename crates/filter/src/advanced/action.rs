@@ -172,7 +172,8 @@ fn settable(name: &str, value: &Value, root: &Field) -> Result<Target, String> {
     }
 }
 
-/// Sets, removes or masks; says whether the event has changed. `maskers` are those of the filter, for this thread.
+/// Sets, removes or masks; says whether the event has changed. `maskers` are those of the filter, for this
+/// thread.
 pub(crate) fn change(action: &Action, rule: &str, event: &mut Value, maskers: &mut [Masker]) -> bool {
     let mut changed = false;
     match action {

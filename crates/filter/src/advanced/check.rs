@@ -202,7 +202,10 @@ impl<'r> Check<'_, 'r> {
                 LiteralValue::String(_) => Type::Text,
                 LiteralValue::UInt(_) => Type::Uint,
             })),
-            Expr::Ident(name) => self.ident(id, name.clone(), expr),
+            Expr::Ident(name) => {
+                let name = name.clone();
+                self.ident(id, &name, expr)
+            }
             Expr::Select(select) if select.test => {
                 if let Some(mut path) = self.path(&select.operand) {
                     path.push((Step::Key(select.field.clone()), id));
@@ -246,8 +249,8 @@ impl<'r> Check<'_, 'r> {
         }
     }
 
-    fn ident(&mut self, id: u64, name: String, expr: &mut IdedExpr) -> Result<Known<'r>, Wrong> {
-        if let Some(known) = self.in_scope(&name) {
+    fn ident(&mut self, id: u64, name: &str, expr: &mut IdedExpr) -> Result<Known<'r>, Wrong> {
+        if let Some(known) = self.in_scope(name) {
             return Ok(known);
         }
         let Field::Object(fields) = self.compiler.root else { return Ok(Type::Dyn.into()) };
@@ -271,12 +274,12 @@ impl<'r> Check<'_, 'r> {
             "type",
             "uint",
         ];
-        if types.contains(&name.as_str()) {
-            return Ok(Type::Type.into());
+        if types.contains(&name) {
+            return Ok(Type::OfTypes.into());
         }
         let time = [TIME.to_owned()];
         let known = fields.keys().filter(|name| *name != "@timestamp").chain(&time);
-        self.wrong(id, format!("there is no variable '{name}'{}", nearest(&name, known)))
+        self.wrong(id, format!("there is no variable '{name}'{}", nearest(name, known)))
     }
 
     fn select(&self, id: u64, operand: Known<'r>, field: &str) -> Result<Known<'r>, Wrong> {
@@ -317,7 +320,8 @@ impl<'r> Check<'_, 'r> {
             },
         };
         self.constant(call)?;
-        // What decides without looking at its values, and what the library builds its loops of, is not charged.
+        // What decides without looking at its values, and what the library builds its loops of, is not
+        // charged.
         let free =
             [op::LOGICAL_AND, op::LOGICAL_OR, op::LOGICAL_NOT, op::CONDITIONAL, op::NOT_STRICTLY_FALSE];
         if !free.contains(&call.func_name.as_str()) {
@@ -345,7 +349,7 @@ impl<'r> Check<'_, 'r> {
 
     /// Networks and patterns are made ready when the expression is compiled.
     fn constant(&mut self, call: &mut CallExpr) -> Result<(), Wrong> {
-        let (to, make): (_, fn(&[&str]) -> Result<_, String>) = match call.func_name.as_str() {
+        let (to, make): (_, constants::Make) = match call.func_name.as_str() {
             "inNetwork" => (name::IN_NETWORK, constants::networks),
             "glob" => (name::GLOB, constants::globs),
             "matches" => (name::MATCHES, constants::regex),

@@ -1,5 +1,5 @@
-//! The published conformance cases of CEL (github.com/google/cel-spec, Apache-2.0) against the evaluator as rules use
-//! it: parsed, checked, rewritten. `tests/cel/README.md` says which cases those are.
+//! The published conformance cases of CEL (github.com/google/cel-spec, Apache-2.0) against the evaluator as
+//! rules use it: parsed, checked, rewritten. `tests/cel/README.md` says which cases those are.
 
 use super::check::Compiler;
 use super::fields::Field;
@@ -128,14 +128,14 @@ fn published_cases() {
             Came::AsPublished => {}
             Came::Refused => refused += 1,
             Came::Otherwise(what) => {
-                wrong.push(format!("{name}: {}: {what}; wants {}", case["expr"], case["want"]))
+                wrong.push(format!("{name}: {}: {what}; wants {}", case["expr"], case["want"]));
             }
         }
         *ran.entry(file).or_default() += 1;
     }
     let total: usize = ran.values().sum();
     println!(
-        "{total} cases: {ran:?}; {refused} of them are refused by the checker; {left_out} more have bindings that JSON lacks"
+        "{total} cases: {ran:?}; {refused} of them the checker refuses; {left_out} more have bindings that JSON lacks"
     );
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
     assert!(total >= 1000 && refused < 30, "{total} cases, {refused} refused");

@@ -6,6 +6,9 @@ use cel::common::value::Val;
 use globset::GlobSetBuilder;
 use std::sync::Arc;
 
+/// Makes a value of literals.
+pub(crate) type Make = fn(&[&str]) -> Result<Box<dyn Val>, String>;
+
 /// The networks of `inNetwork`.
 pub(crate) fn networks(texts: &[&str]) -> Result<Box<dyn Val>, String> {
     let networks: Vec<_> =

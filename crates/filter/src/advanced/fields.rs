@@ -59,7 +59,7 @@ impl Field {
                 .ok_or_else(|| format!("there is no field '{name}' here{}", nearest(name, fields.keys()))),
             (Self::List(inner), Step::Index(_)) => Ok(inner),
             (Self::List(_), Step::Key(name)) => Err(format!(
-                "this is a list, it has no field '{name}': ask its elements, as in .exists(x, x.{name} == 'a')"
+                "this is a list, it has no field '{name}': ask its elements, as in .exists(x, x.name == 'a')"
             )),
             (Self::Object(_), Step::Index(_)) => Err("this is no list".to_owned()),
             (Self::Text | Self::Int | Self::Number | Self::Bool, Step::Key(name)) => {

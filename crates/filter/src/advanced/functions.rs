@@ -1,4 +1,6 @@
-//! Harken's own functions in CEL, and the values that they are given ready-made: networks, patterns, a budget.
+//! Harken's own functions in CEL, and the values that they are given ready-made: networks, patterns, a
+//! budget.
+#![expect(clippy::needless_pass_by_value, reason = "the library gives functions their arguments so")]
 
 use cel::common::types::{self as cel_types, CelBool, CelList, CelMap, CelString, Type};
 use cel::common::value::{CowVal, StaticVal, Val};
@@ -10,8 +12,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Steps that the loops of one expression may take for one event. A step is an element that is visited or kept, or 64
-/// bytes of text that are read.
+/// Steps that the loops of one expression may take for one event. A step is an element that is visited or
+/// kept, or 64 bytes of text that are read.
 pub(crate) const BUDGET: u64 = 100_000;
 
 /// What is left of the steps.

@@ -1,7 +1,7 @@
 //! What an expression asks of an event, each as one slot, and the look-up of slots while it is evaluated.
 //!
-//! A chain such as `http.request.method` is rewritten to one identifier, `#3`, and the slot 3 holds the path: nothing
-//! of the event is copied or converted but what an expression asks for.
+//! A chain such as `http.request.method` is rewritten to one identifier, `#3`, and the slot 3 holds the path:
+//! nothing of the event is copied or converted but what an expression asks for.
 
 use super::fields::{BODY_JSON, Step};
 use super::functions::{BUDGET, Budget};
@@ -22,7 +22,8 @@ pub(crate) enum Slot {
     Path(Vec<Step>),
     /// Whether there is a value at a path.
     Has(Vec<Step>),
-    /// The value of a header field of the list at a path, by its name in small letters; empty where there is none.
+    /// The value of a header field of the list at a path, by its name in small letters; empty where there is
+    /// none.
     Header(Vec<Step>, String),
     /// A value that does not depend on the event.
     Constant(Box<dyn Val>),
@@ -117,7 +118,8 @@ fn truth<'b>(yes: bool) -> CowVal<'b, 'b> {
     CowVal::Borrowed(if yes { &CelBool::TRUE } else { &CelBool::FALSE })
 }
 
-/// A value of JSON as one of CEL; text is borrowed. It calls itself as deep as JSON is nested, which its reader limits.
+/// A value of JSON as one of CEL; text is borrowed. It calls itself as deep as JSON is nested, which its
+/// reader limits.
 pub(crate) fn convert(value: &Value) -> CowVal<'_, '_> {
     match value {
         Value::Null => CowVal::owned(CelNull),

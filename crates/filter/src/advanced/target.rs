@@ -58,7 +58,8 @@ impl Target {
         Ok((Self::Field(names.iter().map(|name| (*name).to_owned()).collect()), field))
     }
 
-    /// The same field of `source` for one of `client`, of `destination` for one of `server`, and the other way.
+    /// The same field of `source` for one of `client`, of `destination` for one of `server`, and the other
+    /// way.
     pub(crate) fn twin(&self) -> Option<Self> {
         let Self::Field(names) = self else { return None };
         let (first, rest) = names.split_first()?;

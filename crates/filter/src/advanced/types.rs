@@ -1,4 +1,5 @@
-//! Types of expressions, as far as they are known before an event is there, and what operators and functions take.
+//! Types of expressions, as far as they are known before an event is there, and what operators and functions
+//! take.
 
 use super::fields::Field;
 use cel::common::ast::operators as op;
@@ -19,7 +20,7 @@ pub(crate) enum Type {
     Timestamp,
     Duration,
     /// A type as a value: `type(x) == int`.
-    Type,
+    OfTypes,
 }
 
 use Type::{Bool, Bytes, Double, Duration, Dyn, Int, List, Map, Null, Text, Timestamp, Uint};
@@ -53,7 +54,7 @@ impl Type {
             Map => "map",
             Timestamp => "timestamp",
             Duration => "duration",
-            Self::Type => "type",
+            Self::OfTypes => "type",
         }
     }
 
@@ -73,7 +74,7 @@ impl Type {
 
     /// Whether its values are small, whatever the event.
     pub(crate) const fn is_small(self) -> bool {
-        matches!(self, Bool | Int | Uint | Double | Null | Timestamp | Duration | Self::Type)
+        matches!(self, Bool | Int | Uint | Double | Null | Timestamp | Duration | Self::OfTypes)
     }
 }
 
@@ -89,7 +90,8 @@ pub(crate) fn sign(function: &str) -> &str {
     }
 }
 
-/// The type of an operator's result; `None` when it does not take these types, the outer `None` when it is none.
+/// The type of an operator's result; `None` when it does not take these types, the outer `None` when it is
+/// none.
 pub(crate) fn operator(function: &str, types: &[Type]) -> Option<Option<Type>> {
     let result = match (function, types) {
         (op::CONDITIONAL, [condition, one, other]) => {
@@ -104,7 +106,7 @@ pub(crate) fn operator(function: &str, types: &[Type]) -> Option<Option<Type>> {
         (op::EQUALS | op::NOT_EQUALS, [one, other]) => one.comparable(*other).then_some(Bool),
         (op::LESS | op::LESS_EQUALS | op::GREATER | op::GREATER_EQUALS, [one, other]) => {
             let ordered = one.is_number() && other.is_number() || one.fits(*other);
-            let unordered = |side: &Type| matches!(side, List | Map | Null | Type::Type);
+            let unordered = |side: &Type| matches!(side, List | Map | Null | Type::OfTypes);
             (ordered && !unordered(one) && !unordered(other)).then_some(Bool)
         }
         (op::ADD, [one, other]) => sum(*one, *other),
@@ -145,11 +147,13 @@ fn sum(one: Type, other: Type) -> Option<Type> {
 }
 
 /// A function: its name, whether it is written behind its first argument, what it takes, what it gives.
-pub(crate) struct Signature(pub(crate) &'static str, bool, &'static [Type], pub(crate) Type);
+#[derive(Clone, Copy)]
+struct Signature(&'static str, bool, &'static [Type], Type);
 
-/// Every function that an expression may call: those of CEL's standard library, and Harken's own.
+/// Every function that an expression may call, but for those of dates: those of CEL's standard library, and
+/// Harken's own.
 #[rustfmt::skip]
-pub(crate) const FUNCTIONS: &[Signature] = &[
+const FUNCTIONS: &[Signature] = &[
     Signature("size", false, &[Dyn], Int), Signature("size", true, &[Dyn], Int),
     Signature("contains", true, &[Text, Text], Bool), Signature("startsWith", true, &[Text, Text], Bool),
     Signature("endsWith", true, &[Text, Text], Bool),
@@ -158,48 +162,65 @@ pub(crate) const FUNCTIONS: &[Signature] = &[
     Signature("bytes", false, &[Bytes], Bytes), Signature("bytes", false, &[Text], Bytes),
     Signature("double", false, &[Double], Double), Signature("double", false, &[Int], Double),
     Signature("double", false, &[Uint], Double), Signature("double", false, &[Text], Double),
-    Signature("int", false, &[Int], Int), Signature("int", false, &[Uint], Int), Signature("int", false, &[Double], Int),
-    Signature("int", false, &[Text], Int), Signature("int", false, &[Timestamp], Int),
+    Signature("int", false, &[Int], Int), Signature("int", false, &[Uint], Int),
+    Signature("int", false, &[Double], Int), Signature("int", false, &[Text], Int),
+    Signature("int", false, &[Timestamp], Int),
     Signature("uint", false, &[Uint], Uint), Signature("uint", false, &[Int], Uint),
     Signature("uint", false, &[Double], Uint), Signature("uint", false, &[Text], Uint),
     Signature("string", false, &[Dyn], Text),
-    Signature("dyn", false, &[Dyn], Dyn), Signature("type", false, &[Dyn], Type::Type),
+    Signature("dyn", false, &[Dyn], Dyn), Signature("type", false, &[Dyn], Type::OfTypes),
     Signature("duration", false, &[Text], Duration), Signature("duration", false, &[Duration], Duration),
     Signature("timestamp", false, &[Text], Timestamp), Signature("timestamp", false, &[Int], Timestamp),
     Signature("timestamp", false, &[Timestamp], Timestamp),
-    Signature("getFullYear", true, &[Timestamp], Int), Signature("getFullYear", true, &[Timestamp, Text], Int),
-    Signature("getMonth", true, &[Timestamp], Int), Signature("getMonth", true, &[Timestamp, Text], Int),
-    Signature("getDate", true, &[Timestamp], Int), Signature("getDate", true, &[Timestamp, Text], Int),
-    Signature("getDayOfMonth", true, &[Timestamp], Int), Signature("getDayOfMonth", true, &[Timestamp, Text], Int),
-    Signature("getDayOfWeek", true, &[Timestamp], Int), Signature("getDayOfWeek", true, &[Timestamp, Text], Int),
-    Signature("getDayOfYear", true, &[Timestamp], Int), Signature("getDayOfYear", true, &[Timestamp, Text], Int),
-    Signature("getHours", true, &[Timestamp], Int), Signature("getHours", true, &[Timestamp, Text], Int),
-    Signature("getMinutes", true, &[Timestamp], Int), Signature("getMinutes", true, &[Timestamp, Text], Int),
-    Signature("getSeconds", true, &[Timestamp], Int), Signature("getSeconds", true, &[Timestamp, Text], Int),
-    Signature("getMilliseconds", true, &[Timestamp], Int), Signature("getMilliseconds", true, &[Timestamp, Text], Int),
-    Signature("getHours", true, &[Duration], Int), Signature("getMinutes", true, &[Duration], Int),
-    Signature("getSeconds", true, &[Duration], Int), Signature("getMilliseconds", true, &[Duration], Int),
     Signature("inNetwork", false, &[Text, Dyn], Bool), Signature("glob", false, &[Text, Dyn], Bool),
     Signature("header", false, &[List, Text], Text), Signature("lowerAscii", true, &[Text], Text),
 ];
+
+/// Parts of a timestamp, in UTC or the time zone that is given; the last four are also parts of a duration.
+const PARTS: &[&str] = &[
+    "getFullYear",
+    "getMonth",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
+    "getMilliseconds",
+];
+
+/// The functions with a name.
+fn named(name: &str) -> Vec<Signature> {
+    let Some(part) = PARTS.iter().copied().find(|part| *part == name) else {
+        return FUNCTIONS.iter().filter(|signature| signature.0 == name).copied().collect();
+    };
+    let mut all =
+        vec![Signature(part, true, &[Timestamp], Int), Signature(part, true, &[Timestamp, Text], Int)];
+    if ["getHours", "getMinutes", "getSeconds", "getMilliseconds"].contains(&part) {
+        all.push(Signature(part, true, &[Duration], Int));
+    }
+    all
+}
 
 /// The type of a function's result for arguments of these types; the first is what it is written behind.
 ///
 /// # Errors
 /// What is wrong: there is no such function, or it does not take these.
 pub(crate) fn function(name: &str, member: bool, types: &[Type]) -> Result<Type, String> {
-    let takes = |of: &&Signature| {
+    let takes = |of: &Signature| {
         of.1 == member
             && of.2.len() == types.len()
             && types.iter().zip(of.2).all(|(is, wanted)| is.fits(*wanted))
     };
-    let mut named = FUNCTIONS.iter().filter(|signature| signature.0 == name).peekable();
-    if named.peek().is_none() {
-        let mut names: Vec<String> = FUNCTIONS.iter().map(|signature| signature.0.to_owned()).collect();
+    let named = named(name);
+    if named.is_empty() {
+        let all = FUNCTIONS.iter().map(|signature| signature.0).chain(PARTS.iter().copied());
+        let mut names: Vec<String> = all.map(str::to_owned).collect();
         names.dedup();
         return Err(format!("there is no function '{name}'{}", super::fields::nearest(name, names.iter())));
     }
-    let fitting: Vec<&Signature> = named.filter(takes).collect();
+    let fitting: Vec<Signature> = named.into_iter().filter(takes).collect();
     match fitting.as_slice() {
         [] => {
             let types: Vec<&str> = types.iter().map(|of| of.name()).collect();

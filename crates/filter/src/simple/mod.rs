@@ -1,7 +1,7 @@
 //! Simple filters: lists of rules by host, path, method and so on.
 //!
-//! The kinds are asked in the order of [`Kind`], and the rules of a kind in the order of the file, the shipped ones
-//! last. The first rule that matches decides.
+//! The kinds are asked in the order of [`Kind`], and the rules of a kind in the order of the file, the
+//! shipped ones last. The first rule that matches decides.
 
 mod matcher;
 mod model;

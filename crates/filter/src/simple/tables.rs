@@ -1,4 +1,5 @@
-//! All patterns and networks of one field, of all rules together: one pass finds every rule that they concern.
+//! All patterns and networks of one field, of all rules together: one pass finds every rule that they
+//! concern.
 
 use super::value::{Net, Pattern, glob, regex_builder};
 use globset::{Candidate, GlobSet, GlobSetBuilder};

@@ -36,7 +36,8 @@ pub struct FilterFiles {
     harken replay --format ecs capture.pcap | harken filter test --events - --advanced filters-advanced.json --json\n\n\
     Exit codes: 0 success, 1 a file cannot be read or used, 2 wrong usage, 3 some lines are no events.")]
 pub struct FilterTest {
-    /// Events, one a line (plain, gzip or zstd), as `harken replay --format ecs` writes them; `-` is standard input.
+    /// Events, one a line (plain, gzip or zstd), as `harken replay --format ecs` writes them; `-` is standard
+    /// input.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub events: PathBuf,
 
