@@ -75,8 +75,12 @@ pub enum Why {
     Matched,
     /// There are include rules, and none matched.
     NotIncluded,
-    /// The rule's sample has the event, or lacks it.
-    Sampled,
+    /// The rule's sample has the event.
+    InSample,
+    /// The rule's sample does not have the event.
+    NotInSample,
+    /// The endpoint's rate is not used up.
+    WithinRate,
     /// The endpoint had no token left.
     RateLimited,
 }
@@ -88,7 +92,9 @@ impl Why {
             Self::NoRule => "no rule decided",
             Self::Matched => "the rule matches",
             Self::NotIncluded => "no include rule matches",
-            Self::Sampled => "it is not in the sample",
+            Self::InSample => "it is in the sample",
+            Self::NotInSample => "it is not in the sample",
+            Self::WithinRate => "within the endpoint's rate",
             Self::RateLimited => "the endpoint's rate is used up",
         }
     }

@@ -105,8 +105,9 @@ fn parse_error(text: &str, errors: &cel::ParseErrors) -> Wrong {
         text.split_inclusive('\n').take(line.saturating_sub(1)).map(|line| line.chars().count()).sum();
     let at = (before + column.saturating_sub(1)).min(text.chars().count());
     // "Syntax error: mismatched input '<EOF>' expecting {...}": the list of tokens helps nobody.
-    let message = first.msg.split(" expecting").next().unwrap_or_default().replace("'<EOF>'", "the end");
-    Wrong { at, message: message.replace("Syntax error: ", "cannot be parsed: ") }
+    let message = first.msg.split(" expecting").next().unwrap_or_default();
+    let message = if message.contains("'<EOF>'") { "it ends too early" } else { message };
+    Wrong { at, message: format!("cannot be parsed: {}", message.trim_start_matches("Syntax error: ")) }
 }
 
 impl<'r> Check<'_, 'r> {

@@ -31,7 +31,7 @@ pub(crate) fn regex(texts: &[&str]) -> Result<Box<dyn Val>, String> {
     let pattern = texts.first().copied().unwrap_or_default();
     let regex = value::regex_builder(pattern, false).build().map_err(|error| {
         let text = error.to_string();
-        format!("not a regular expression: {}", text.lines().last().unwrap_or(&text))
+        format!("not a regular expression: {}", value::reason(&text))
     })?;
     Ok(Box::new(Regex(regex)))
 }

@@ -183,7 +183,7 @@ impl Rules {
                 let verdict = match action {
                     Action::Drop => Some((Verdict::Drop, Why::Matched)),
                     Action::Keep => Some((Verdict::Keep, Why::Matched)),
-                    Action::Sample(sample) if !sample.keeps(view) => Some((Verdict::Drop, Why::Sampled)),
+                    Action::Sample(sample) if !sample.keeps(view) => Some((Verdict::Drop, Why::NotInSample)),
                     Action::Sample(_) => None,
                     Action::Tag(names) => {
                         add(&mut decision.tags, names);

@@ -166,17 +166,21 @@ impl Rules {
             count(first + number);
             first += group.len();
             let decision = |verdict, why| Outcome::Final(Decision::new(verdict, Some(rule.id.clone()), why));
+            let mut why = Why::Matched;
             match rule.act {
                 Act::List if rule.id.kind == Kind::Allow => return decision(Verdict::Keep, Why::Matched),
                 Act::List if rule.id.kind == Kind::Include => {}
                 Act::List => return decision(Verdict::Drop, Why::Matched),
-                Act::Sample(sample) if !sample.keeps(view) => return decision(Verdict::Drop, Why::Sampled),
+                Act::Sample(sample) if !sample.keeps(view) => {
+                    return decision(Verdict::Drop, Why::NotInSample);
+                }
                 Act::Rate(rate, salt) if !within(rate, salt, view, buckets) => {
                     return decision(Verdict::Drop, Why::RateLimited);
                 }
-                Act::Sample(_) | Act::Rate(..) => {}
+                Act::Sample(_) => why = Why::InSample,
+                Act::Rate(..) => why = Why::WithinRate,
             }
-            so_far = Decision::new(Verdict::Keep, Some(rule.id.clone()), Why::Matched);
+            so_far = Decision::new(Verdict::Keep, Some(rule.id.clone()), why);
         }
         Outcome::SoFar(so_far)
     }

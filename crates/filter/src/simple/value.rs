@@ -20,10 +20,7 @@ impl<'de> Deserialize<'de> for Pattern {
         match pattern.regex() {
             Some(regex) => regex_builder(regex, false).build().map(drop).map_err(|error| {
                 let text = error.to_string();
-                D::Error::custom(format!(
-                    "not a regular expression: {}",
-                    text.lines().last().unwrap_or(&text)
-                ))
+                D::Error::custom(format!("not a regular expression: {}", reason(&text)))
             })?,
             None => glob(&pattern.0, true, false).map(drop).map_err(D::Error::custom)?,
         }
@@ -43,6 +40,11 @@ pub(crate) fn regex_builder(pattern: &str, any_case: bool) -> regex::RegexBuilde
     let mut builder = regex::RegexBuilder::new(pattern);
     builder.case_insensitive(any_case).size_limit(REGEX_LIMIT).dfa_size_limit(REGEX_LIMIT);
     builder
+}
+
+/// What is wrong with a regular expression, out of a message of several lines.
+pub(crate) fn reason(message: &str) -> &str {
+    message.lines().last().unwrap_or(message).trim_start_matches("error: ")
 }
 
 /// Compiles a glob: in `segments` `*` stays between slashes, and `{name}` is one segment as in OpenAPI.
