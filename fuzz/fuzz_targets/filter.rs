@@ -5,7 +5,8 @@ use harken_filter::{Advanced, Filter, Kind, Simple, State, Verdict};
 use libfuzzer_sys::fuzz_target;
 
 /// Rules under which any bytes are an event to decide about.
-const SIMPLE: &str = r#"{"exclude": [{"name": "a", "where": {"path": ["/a/**", "re:x"], "client": ["10.0.0.0/8"]}}]}"#;
+const SIMPLE: &str =
+    r#"{"exclude": [{"name": "a", "where": {"path": ["/a/**", "re:x"], "client": ["10.0.0.0/8"]}}]}"#;
 const ADVANCED: &str = r#"{"rules": [
     {"name": "b", "when": "http.request.headers.exists(h, h.name == 'a') || http.request.body.json.a[0] == 1",
      "actions": [{"tag": ["t"]}, {"remove": ["url.query"]}]},
@@ -18,12 +19,17 @@ fuzz_target!(|data: &[u8]| {
     let (simple, advanced, event) = (text(), text(), text());
     // Bytes without a zero are an expression, and an event.
     let whole = String::from_utf8_lossy(data);
-    let quoted: String = whole.chars().map(|c| if c == '"' || c == '\\' || c < ' ' { '\'' } else { c }).collect();
+    let quoted: String =
+        whole.chars().map(|c| if c == '"' || c == '\\' || c < ' ' { '\'' } else { c }).collect();
     let expression = format!(r#"{{"rules": [{{"name": "e", "when": "{quoted}", "actions": ["drop"]}}]}}"#);
-    for (simple, advanced, event) in
-        [(simple, advanced, event), ("{}", &expression, r#"{"http":{"request":{"method":"GET"}}}"#), (SIMPLE, ADVANCED, &whole)]
-    {
-        let (Ok(simple), Ok(advanced)) = (Simple::parse("s", simple), Advanced::parse("a", advanced)) else { continue };
+    for (simple, advanced, event) in [
+        (simple, advanced, event),
+        ("{}", &expression, r#"{"http":{"request":{"method":"GET"}}}"#),
+        (SIMPLE, ADVANCED, &whole),
+    ] {
+        let (Ok(simple), Ok(advanced)) = (Simple::parse("s", simple), Advanced::parse("a", advanced)) else {
+            continue;
+        };
         let Ok(filter) = Filter::new(&simple, &advanced) else { continue };
         let decide = || filter.decide(&mut State::default(), event.as_bytes());
         let Ok(first) = decide() else { continue };

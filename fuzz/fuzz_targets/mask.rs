@@ -29,10 +29,13 @@ fuzz_target!(|data: &[u8]| {
             class.method = method;
         }
         let Ok(mut masker) = Masker::new(&config) else { return };
-        let places: [Place; 7] = [
+        let places: [Place; 10] = [
             Masker::text,
             Masker::json,
             Masker::query,
+            Masker::url,
+            Masker::multipart,
+            |masker, text, out, report| masker.header(b"Referer", text, out, report),
             Masker::form,
             Masker::grpc,
             |masker, text, out, report| masker.header(b"Cookie", text, out, report),

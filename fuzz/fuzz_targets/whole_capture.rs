@@ -55,7 +55,7 @@ fuzz_target!(|data: &[u8]| {
     config.flow.ooo_bytes_total = 32 << 10;
     let lines = Lines {
         http: HttpLog::new(Form::Json),
-        events: ecs::Writer::new(ecs::Options::default()),
+        events: ecs::Writer::default(),
         out: Vec::new(),
         transactions: 0,
         closed: 0,

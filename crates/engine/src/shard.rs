@@ -1,7 +1,7 @@
 //! Segments to transactions.
 use crate::output::{Closed, Output};
 use harken_event::zeek::weird::Weird;
-use harken_event::{FlowInfo, Form, Transaction};
+use harken_event::{FlowInfo, Form, Masking, Transaction};
 use harken_flow::{Chunk, CloseReason, Dir, Flow, FlowTable, Gap, Handler, Shedding, TunnelInKey, Verdict};
 use harken_http::probe::{self, Look};
 use harken_http::{Analyzer, Conn};
@@ -19,6 +19,8 @@ pub struct Config {
     pub form: Form,
     /// Seed of the Community ID; the default 0 is what other tools use.
     pub community_id_seed: u16,
+    /// Masks each transaction before it is handed on; `None` to mask nothing.
+    pub masking: Option<Masking>,
 }
 
 /// The shard that a segment belongs to, of `shards`: both directions of a flow go to the same one.
@@ -47,6 +49,7 @@ struct Core<O> {
     output: O,
     form: Form,
     seed: u16,
+    masking: Option<Masking>,
     /// What flows without a tunnel have in place of one.
     no_tunnel: Arc<Encap>,
 }
@@ -59,6 +62,7 @@ impl<O: Output> Shard<O> {
             output,
             form: config.form,
             seed: config.community_id_seed,
+            masking: config.masking.clone(),
             no_tunnel: Arc::default(),
         };
         Self { table: FlowTable::new(config.flow), core }
@@ -133,8 +137,12 @@ impl<O: Output> Core<O> {
     fn drain(&mut self, flow: &Flow, state: &mut State, ts: Timestamp) {
         self.info(flow, &mut state.info);
         let Some(info) = state.info.as_deref() else { return };
-        while let Some(exchange) = self.analyzer.take() {
-            self.output.transaction(&Transaction { flow: info, exchange: &exchange });
+        while let Some(mut exchange) = self.analyzer.take() {
+            if let Some(masking) = &mut self.masking {
+                masking.mask(&mut exchange);
+            }
+            let masking = self.masking.as_ref();
+            self.output.transaction(&Transaction { flow: info, exchange: &exchange, masking });
             self.analyzer.recycle(exchange);
         }
         while let Some(name) = self.analyzer.take_weird() {

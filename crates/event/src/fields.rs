@@ -14,8 +14,6 @@ pub struct RequestFields<'m> {
     pub user_agent: Option<&'m [u8]>,
     /// `Origin`.
     pub origin: Option<&'m [u8]>,
-    /// Credentials of `Authorization` or `Proxy-Authorization` with the scheme `Basic`, still coded.
-    pub(crate) credentials: Option<&'m [u8]>,
     /// Whether a field says that a proxy passed the request on; see [`proxy_field`].
     pub proxied: bool,
 }
@@ -30,7 +28,6 @@ impl<'m> RequestFields<'m> {
             referrer: last(Known::Referer),
             user_agent: last(Known::UserAgent),
             origin: last(Known::Origin),
-            credentials: credentials(request),
             proxied: request.headers().any(|(name, _)| proxy_field(name)),
         }
     }

@@ -1,6 +1,8 @@
 //! A transaction as the writers see it: a connection, a request, a response, and what follows from them.
-use crate::fields::RequestFields;
+use crate::auth;
+use crate::fields::{self, RequestFields};
 use crate::flow::FlowInfo;
+use crate::masking::Masking;
 use crate::uid::EventId;
 use crate::url::Url;
 use harken_http::{Completeness, Exchange, Message, Pairing};
@@ -13,6 +15,8 @@ pub struct Transaction<'a> {
     pub flow: &'a FlowInfo,
     /// Request and response.
     pub exchange: &'a Exchange,
+    /// What was masked in them; `None` when nothing is to be masked.
+    pub masking: Option<&'a Masking>,
 }
 
 impl<'a> Transaction<'a> {
@@ -48,6 +52,14 @@ impl<'a> Transaction<'a> {
     /// The header fields of the request that events and logs name.
     pub fn fields(&self) -> RequestFields<'a> {
         self.request().map(RequestFields::read).unwrap_or_default()
+    }
+
+    /// The user name in the request's Basic credentials, decoded into `scratch`.
+    pub(crate) fn user_name<'s>(&'s self, scratch: &'s mut Vec<u8>) -> Option<&'s [u8]> {
+        match self.masking {
+            Some(masking) => masking.user_name(),
+            None => Some(auth::user_name(self.request().and_then(fields::credentials)?, scratch)),
+        }
     }
 
     /// The status code: of the final response, else of the last interim one. 0 is a response without a

@@ -2,7 +2,8 @@
 //! [SECONDS]`.
 //!
 //! The events of the file are decided again and again, on one thread: with no rules, with the shipped ones,
-//! with 30 simple rules, with 30 rules of which ten are advanced, and with one that changes every event.
+//! with 30 simple rules, with 30 rules of which ten are advanced, with one that changes every event, and with
+//! one that is ended by its bound.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -37,6 +38,15 @@ fn advanced_rules(count: usize) -> Vec<Value> {
     (0..count).map(rule).collect()
 }
 
+/// A rule that would go over a body of 5,000 elements for each of them, and is ended.
+fn costliest() -> (Value, String) {
+    let items = "http.request.body.json.items";
+    let when = format!("{items}.all(a, {items}.all(b, a + b >= 0))");
+    let body = json!({"items": (0..5000).collect::<Vec<u32>>()}).to_string();
+    let event = json!({"http": {"request": {"body": {"content": body}}}}).to_string();
+    (json!({"rules": [{"name": "costly", "when": when, "actions": ["drop"]}]}), event)
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("name a file of events, one a line")?;
@@ -46,25 +56,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bytes = lines.iter().map(|line| line.len()).sum::<usize>() / lines.len().max(1);
     println!("{} events of {bytes} bytes on average", lines.len());
     let none = json!({"defaults": false});
+    let (costly, large) = costliest();
+    let large = [large.as_str()];
     let change = json!({"rules": [{"name": "tag", "actions": [{"tag": ["seen"]}]}]});
-    for (name, simple, advanced) in [
-        ("no rules", none.clone(), json!({})),
-        ("the shipped rules", json!({}), json!({})),
-        ("30 simple rules", json!({"defaults": false, "exclude": simple_rules(30)}), json!({})),
+    for (name, simple, advanced, lines) in [
+        ("no rules", none.clone(), json!({}), &*lines),
+        ("the shipped rules", json!({}), json!({}), &*lines),
+        ("30 simple rules", json!({"defaults": false, "exclude": simple_rules(30)}), json!({}), &*lines),
         (
             "20 simple and 10 advanced rules",
             json!({"defaults": false, "exclude": simple_rules(20)}),
             json!({"rules": advanced_rules(10)}),
+            &lines,
         ),
-        ("30 advanced rules", none.clone(), json!({"rules": advanced_rules(30)})),
-        ("one that changes each event", none, change),
+        ("30 advanced rules", none.clone(), json!({"rules": advanced_rules(30)}), &lines),
+        ("one that changes each event", none.clone(), change, &lines),
+        ("a rule that its bound ends, on a body of 5,000 elements", none, costly, &large),
     ] {
         let simple = Simple::parse("simple", &simple.to_string())?;
         let filter = Filter::new(&simple, &Advanced::parse("advanced", &advanced.to_string())?)?;
         let mut state = State::default();
         let (mut decided, start) = (0_u64, Instant::now());
         while start.elapsed().as_secs_f64() < seconds {
-            for line in &lines {
+            for line in lines {
                 filter.decide(&mut state, line.as_bytes())?;
                 decided += 1;
             }

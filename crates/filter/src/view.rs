@@ -63,8 +63,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for ContentType<'a> {
 }
 
 #[derive(Deserialize)]
-struct Peer {
-    ip: IpAddr,
+struct Peer<'a> {
+    #[serde(borrow)]
+    ip: Option<Text<'a>>,
+}
+
+/// The address of a peer; none where what stands there is none, as when it was masked.
+fn address(peer: Option<Peer<'_>>) -> Option<IpAddr> {
+    peer?.ip?.0.parse().ok().map(|ip: IpAddr| ip.to_canonical())
 }
 
 #[derive(Deserialize, Default)]
@@ -135,8 +141,10 @@ struct Harken<'a> {
 struct Raw<'a> {
     #[serde(borrow, rename = "@timestamp")]
     timestamp: Option<Text<'a>>,
-    client: Option<Peer>,
-    server: Option<Peer>,
+    #[serde(borrow)]
+    client: Option<Peer<'a>>,
+    #[serde(borrow)]
+    server: Option<Peer<'a>>,
     #[serde(borrow, default)]
     http: Http<'a>,
     #[serde(borrow, default)]
@@ -178,8 +186,8 @@ impl<'a> View<'a> {
         let method = raw.http.request.method.clone();
         Ok(Self {
             timestamp: raw.timestamp,
-            client: raw.client.map(|peer| peer.ip.to_canonical()),
-            server: raw.server.map(|peer| peer.ip.to_canonical()),
+            client: address(raw.client),
+            server: address(raw.server),
             method,
             host: raw.url.domain.map(|Text(host)| small(host)),
             path: raw.url.path,

@@ -3,12 +3,21 @@ use crate::cli::{Analysis, Cli, Format, TunnelInKey};
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use harken_engine::{Config, Front};
-use harken_event::{Filter, Form, ecs};
+use harken_event::masking::{Masking, Scope};
+use harken_event::{Filter, Form};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Ends the program as any wrong usage does: with the message, and exit code 2.
 pub fn usage(message: &str) -> ! {
     Cli::command().error(ErrorKind::ValueValidation, message).exit()
+}
+
+/// Reads the configuration of masking.
+pub fn mask_config(path: &Path) -> harken_mask::Config {
+    let text = std::fs::read_to_string(path)
+        .unwrap_or_else(|error| usage(&format!("cannot read {}: {error}", path.display())));
+    serde_json::from_str(&text).unwrap_or_else(|error| usage(&format!("{}: {error}", path.display())))
 }
 
 impl Analysis {
@@ -23,9 +32,16 @@ impl Analysis {
         }
     }
 
-    /// Settings of ECS events.
-    pub const fn ecs(&self) -> ecs::Options {
-        ecs::Options { show_secrets: self.show_secrets }
+    /// What masks transactions of which `scope` is written.
+    fn masking(&self, scope: Scope) -> Option<Masking> {
+        if self.show_secrets {
+            return None;
+        }
+        let config = self.masking.as_deref().map_or_else(harken_mask::Config::default, mask_config);
+        match Masking::new(&config, scope) {
+            Ok(masking) => Some(masking),
+            Err(error) => usage(&format!("--masking: {error}")),
+        }
     }
 
     /// Settings of the shards.
@@ -41,6 +57,7 @@ impl Analysis {
         };
         let keep = self.bodies.unwrap_or(if format == Format::Ecs { config.http.body.keep } else { 0 });
         config.http.body.keep = keep;
+        config.masking = self.masking(if format == Format::Ecs { Scope::Event } else { Scope::Log });
         config
     }
 

@@ -8,6 +8,7 @@ mod cli;
 mod filter;
 mod logs;
 mod manual;
+mod mask;
 mod mirror_sim;
 mod origins;
 mod replay;
@@ -47,6 +48,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Top(args) => return run::top::run(&args),
         Command::Filter(args) => return filter::run(&args),
         Command::Reload(args) => run::control::reload(&args.control)?,
+        Command::Mask(cli::Mask::Test(args)) => mask::test(&args)?,
         Command::Schema { what: Schema::Event } => {
             print(&format!("{}\n", serde_json::to_string_pretty(&harken_event::ecs::schema())?))?;
         }

@@ -2,7 +2,7 @@
 use crate::Message;
 
 /// One transaction as far as it was seen: a request and the response that belongs to it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Exchange {
     /// Ordinal of the transaction on its connection, from 1: Zeek's `trans_depth`.
     pub depth: u32,

@@ -240,7 +240,7 @@ impl Desync {
 }
 
 /// What is known of a message's body.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Body {
     /// How its end was found.
     pub framing: Framing,
@@ -257,14 +257,24 @@ pub struct Body {
     pub gaps: Vec<BodyGap>,
     /// The first decoded bytes, up to the configured number.
     pub kept: Vec<u8>,
+    /// How many bytes were kept before secrets in them were masked, which can change their number; `None` when
+    /// nothing was.
+    pub masked_from: Option<u64>,
     /// Content decoding failed or hit a limit: what follows was not decoded.
     pub decode_failed: bool,
     /// Media type told from the first bytes; `None` when they say nothing.
     pub sniffed: Option<&'static str>,
 }
 
+impl Body {
+    /// Whether there was more of the body than is kept.
+    pub fn is_cut(&self) -> bool {
+        self.masked_from.unwrap_or(self.kept.len() as u64) < self.decoded_len
+    }
+}
+
 /// One HTTP message.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Message {
     /// Start line and header fields as sent, one after the other; trailers behind them.
     pub head: Vec<u8>,

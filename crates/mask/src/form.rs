@@ -4,7 +4,7 @@ use crate::masker::{Edits, Masker, Place};
 use crate::report::{Location, Report};
 
 /// Appends `text` without its percent-encoding.
-fn decode(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     loop {
         rest = match rest {
@@ -27,7 +27,7 @@ fn decode(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends `text` with what may not stand in a value encoded. `*` is one of those that may.
-fn encode(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn encode(text: &[u8], out: &mut Vec<u8>) {
     for byte in text {
         if byte.is_ascii_alphanumeric() || b"-._~*@:/,!$'()".contains(byte) {
             out.push(*byte);
@@ -45,7 +45,7 @@ pub(crate) fn mask(
     out: &mut Vec<u8>,
     report: &mut Report,
 ) -> bool {
-    let Masker { core, plain, masked, path } = masker;
+    let Masker { core, plain, masked, path, .. } = masker;
     let mut edits = Edits::new(text);
     let mut start = 0;
     for pair in text.split(|byte| *byte == b'&') {

@@ -85,7 +85,7 @@ struct Walk<'a> {
     /// Where the last name of the path begins.
     name: usize,
     /// The open objects and arrays: the length of the path that leads to each.
-    levels: Vec<usize>,
+    levels: &'a mut Vec<usize>,
     /// Levels beyond [`DEPTH`].
     deeper: u64,
     /// The rule of an object or array whose name asks for it, and the depth at which it stands.
@@ -163,10 +163,11 @@ fn is_number(text: &[u8]) -> bool {
 }
 
 pub(crate) fn mask(masker: &mut Masker, text: &[u8], out: &mut Vec<u8>, report: &mut Report) -> bool {
-    let Masker { core, plain, masked, path } = masker;
+    let Masker { core, plain, masked, path, levels, .. } = masker;
+    levels.clear();
     path.clear();
     path.push(b'$');
-    let mut walk = Walk { core, plain, masked, path, name: 1, levels: Vec::new(), deeper: 0, forced: None };
+    let mut walk = Walk { core, plain, masked, path, name: 1, levels, deeper: 0, forced: None };
     let mut edits = Edits::new(text);
     let mut at = 0;
     while let Some(byte) = text.get(at) {

@@ -18,6 +18,7 @@ mod json;
 pub mod kind;
 pub mod masker;
 pub mod method;
+mod multipart;
 mod names;
 mod national;
 mod number;
@@ -25,6 +26,7 @@ mod phone;
 pub mod report;
 mod secret;
 mod sums;
+mod url;
 
 pub use config::{Config, ConfigError};
 pub use detect::{Detector, Match};

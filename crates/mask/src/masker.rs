@@ -6,7 +6,7 @@ use crate::kind::Kind;
 use crate::method::{self, Keys, MARK, Method};
 use crate::names::Names;
 use crate::report::{Location, Report};
-use crate::{form, grpc, json};
+use crate::{form, grpc, json, multipart, url};
 
 /// A configuration, compiled, with the memory that its work needs. One for each thread.
 ///
@@ -21,6 +21,10 @@ pub struct Masker {
     pub(crate) masked: Vec<u8>,
     /// The path of the value at hand.
     pub(crate) path: Vec<u8>,
+    /// The open objects and arrays of the document at hand.
+    pub(crate) levels: Vec<usize>,
+    /// What was masked in the URL at hand.
+    inner: Report,
 }
 
 /// What masks one value.
@@ -32,6 +36,28 @@ pub(crate) struct Core {
     keys: Option<Keys>,
     found: Vec<Match>,
 }
+
+/// Schemes of authentication that are worth showing. Anything else in their place may be the secret itself.
+const SCHEMES: [&str; 18] = [
+    "apikey",
+    "aws4-hmac-sha256",
+    "basic",
+    "bearer",
+    "digest",
+    "dpop",
+    "gnap",
+    "hawk",
+    "hoba",
+    "mutual",
+    "negotiate",
+    "ntlm",
+    "oauth",
+    "privatetoken",
+    "scram-sha-256",
+    "signature",
+    "token",
+    "vapid",
+];
 
 /// Where a value stands.
 #[derive(Debug, Clone, Copy)]
@@ -165,13 +191,23 @@ impl Masker {
             keys: key.and_then(|key| Keys::new(&key)),
             found: Vec::new(),
         };
-        Ok(Self { core, plain: Vec::new(), masked: Vec::new(), path: Vec::new() })
+        Ok(Self {
+            core,
+            plain: Vec::new(),
+            masked: Vec::new(),
+            path: Vec::new(),
+            levels: Vec::new(),
+            inner: Report::default(),
+        })
     }
 
     /// A header field. Of Authorization the scheme stays, of cookies their names and attributes.
     pub fn header(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>, report: &mut Report) -> bool {
         let place = Place { location: Location::Header, name, path: name };
         let Some(rule) = self.core.rule(Location::Header, name) else {
+            if url::is_url_field(name) {
+                return self.url_field(name, value, out, report);
+            }
             return self.core.parts(place, value, out, report);
         };
         let mut edits = Edits::new(value);
@@ -179,19 +215,7 @@ impl Masker {
             Kind::Authorization => {
                 let scheme = value.iter().position(|byte| *byte == b' ').filter(|length| {
                     let scheme = value.get(..*length).unwrap_or_default();
-                    [
-                        &b"basic"[..],
-                        b"bearer",
-                        b"digest",
-                        b"negotiate",
-                        b"ntlm",
-                        b"token",
-                        b"aws4-hmac-sha256",
-                        b"hawk",
-                        b"dpop",
-                    ]
-                    .iter()
-                    .any(|known| scheme.eq_ignore_ascii_case(known))
+                    SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()))
                 });
                 self.part(
                     &mut edits,
@@ -208,7 +232,11 @@ impl Masker {
                 let pairs = if name.len() > b"cookie".len() { 1 } else { usize::MAX };
                 let mut start = 0;
                 for pair in value.split(|byte| *byte == b';').take(pairs) {
-                    let equals = pair.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1);
+                    // One without a name is all value.
+                    let equals = match pair.iter().position(|byte| *byte == b'=') {
+                        Some(at) => at + 1,
+                        None => pair.len() - pair.trim_ascii_start().len(),
+                    };
                     self.part(&mut edits, rule, place, start + equals, start + pair.len(), out, report);
                     start += pair.len() + 1;
                 }
@@ -238,6 +266,23 @@ impl Masker {
         }
     }
 
+    /// A header field that holds a URL: what is masked in it is reported under the field's name.
+    fn url_field(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>, report: &mut Report) -> bool {
+        let mut inner = std::mem::take(&mut self.inner);
+        let is_changed = url::mask(self, value, out, &mut inner);
+        for entry in &inner.entries {
+            report.add(entry.kind, Location::Header, name, entry.method);
+        }
+        inner.clear();
+        self.inner = inner;
+        is_changed
+    }
+
+    /// The target of a request, or another URL: the password in it, its path, its query and its fragment.
+    pub fn url(&mut self, url: &[u8], out: &mut Vec<u8>, report: &mut Report) -> bool {
+        url::mask(self, url, out, report)
+    }
+
     /// A query, without the `?`.
     pub fn query(&mut self, query: &[u8], out: &mut Vec<u8>, report: &mut Report) -> bool {
         form::mask(self, Location::Query, query, out, report)
@@ -246,6 +291,11 @@ impl Masker {
     /// A body of `application/x-www-form-urlencoded`.
     pub fn form(&mut self, body: &[u8], out: &mut Vec<u8>, report: &mut Report) -> bool {
         form::mask(self, Location::Form, body, out, report)
+    }
+
+    /// A body of `multipart/form-data`.
+    pub fn multipart(&mut self, body: &[u8], out: &mut Vec<u8>, report: &mut Report) -> bool {
+        multipart::mask(self, body, out, report)
     }
 
     /// A body of JSON, which may be cut off or invalid: what can be walked is masked by name and by detection,

@@ -30,6 +30,17 @@ pub enum Method {
 }
 
 impl Method {
+    /// The name in reports and in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Remove => "remove",
+            Self::Fixed => "fixed",
+            Self::KeepLast4 => "keep_last_4",
+            Self::Hash => "hash",
+            Self::FormatPreserving => "format_preserving",
+        }
+    }
+
     /// Whether the method needs the key.
     pub fn needs_key(self) -> bool {
         matches!(self, Self::Hash | Self::FormatPreserving)

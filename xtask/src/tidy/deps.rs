@@ -19,9 +19,9 @@ const ORDER: &[(&str, May)] = &[
     ("wire", May::Above),
     ("flow", May::Above),
     ("http", May::Above),
-    ("event", May::Above),
     // Values in, values out: masking knows no other crate.
     ("mask", May::Only(&[])),
+    ("event", May::Above),
     // It reads the event as JSON, and masks fields by rule.
     ("filter", May::Only(&["event", "mask"])),
     ("engine", May::Above),

@@ -1,6 +1,5 @@
 //! The two messages of an event.
 use super::json::Json;
-use super::mask::{Masking, Place};
 use harken_http::{Body, Coding, Field, Informational, Message};
 
 /// Bytes of head and body, the body without its chunk framing.
@@ -9,22 +8,17 @@ pub(super) fn size(message: &Message) -> u64 {
 }
 
 /// Appends the request as a further member.
-pub(super) fn request(json: &mut Json<'_>, m: &Message, referrer: Option<&[u8]>, masking: &mut Masking) {
+pub(super) fn request(json: &mut Json<'_>, m: &Message, referrer: Option<&[u8]>) {
     json.raw(br#","request":{"method":""#).text(m.method()).raw(br#"","#);
     if let Some(referrer) = referrer {
         json.raw(br#""referrer":""#).text(referrer).raw(br#"","#);
     }
-    common(json, m, [Place::RequestHeaders, Place::RequestTrailers], masking);
+    common(json, m);
     json.raw(b"}");
 }
 
 /// Appends the response as a further member, if any was seen.
-pub(super) fn response(
-    json: &mut Json<'_>,
-    message: Option<&Message>,
-    interim: Option<&Informational>,
-    masking: &mut Masking,
-) {
+pub(super) fn response(json: &mut Json<'_>, message: Option<&Message>, interim: Option<&Informational>) {
     if message.is_none() && interim.is_none() {
         return;
     }
@@ -42,13 +36,13 @@ pub(super) fn response(
         json.raw(br#","reason":""#).text(&interim.reason).raw(br#""},"#);
     }
     if let Some(m) = message {
-        common(json, m, [Place::ResponseHeaders, Place::ResponseTrailers], masking);
+        common(json, m);
     }
     json.close(b'}');
 }
 
 /// Appends the members that all messages have.
-fn common(json: &mut Json<'_>, m: &Message, [headers, trailers]: [Place; 2], masking: &mut Masking) {
+fn common(json: &mut Json<'_>, m: &Message) {
     json.raw(br#""bytes":"#).number(size(m));
     if let Some(media_type) = m.body.sniffed {
         json.raw(br#","mime_type":""#).raw(media_type.as_bytes()).raw(b"\"");
@@ -56,23 +50,21 @@ fn common(json: &mut Json<'_>, m: &Message, [headers, trailers]: [Place; 2], mas
     let (before, behind) = m.fields.split_at_checked(m.trailers_at).unwrap_or((&m.fields, &[]));
     if !before.is_empty() {
         json.raw(br#","headers":"#);
-        list(json, &m.head, before, headers, masking);
+        list(json, &m.head, before);
     }
     if !behind.is_empty() {
         json.raw(br#","trailers":"#);
-        list(json, &m.head, behind, trailers, masking);
+        list(json, &m.head, behind);
     }
     body(json, &m.body);
 }
 
 /// Appends header or trailer fields.
-fn list(json: &mut Json<'_>, head: &[u8], fields: &[Field], place: Place, masking: &mut Masking) {
+fn list(json: &mut Json<'_>, head: &[u8], fields: &[Field]) {
     json.raw(b"[");
     for field in fields {
         let (name, value) = (field.name.of(head), field.value.of(head));
-        json.raw(br#"{"name":""#).text(name).raw(br#"","value":""#);
-        masking.value(json, name, value, place);
-        json.raw(br#""},"#);
+        json.raw(br#"{"name":""#).text(name).raw(br#"","value":""#).text(value).raw(br#""},"#);
     }
     json.close(b']');
 }
@@ -98,7 +90,7 @@ fn body(json: &mut Json<'_>, body: &Body) {
         json.raw(br#","decode_failed":true"#);
     }
     if !body.kept.is_empty() {
-        let cut = (body.kept.len() as u64) < body.decoded_len;
+        let cut = body.is_cut();
         json.raw(br#","content":""#);
         let base64 = json.content(&body.kept, cut);
         json.raw(b"\"");

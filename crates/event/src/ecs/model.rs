@@ -5,7 +5,6 @@
 //! stands under `harken`. An absent value is left out, never null: so an `Option`, or a value with a default,
 //! may be absent. The comments on the fields are the descriptions in the schema.
 #![expect(dead_code, reason = "there are no values of these types: they only describe")]
-use super::mask::Secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -260,7 +259,8 @@ struct Harken {
     /// Reasons to suspect that another reader would see other message boundaries (request smuggling).
     #[schemars(default)]
     desync: Vec<String>,
-    /// Secrets that were replaced in this event.
+    /// Secrets and personal data that were replaced in this event, without their values; the first 32 kinds and
+    /// places, all are masked.
     #[schemars(default)]
     masked: Vec<Masked>,
 }
@@ -360,12 +360,23 @@ struct Geneve {
 /// A secret that was replaced, by a fixed mark.
 #[derive(JsonSchema)]
 struct Masked {
-    /// What kind of secret it was.
-    kind: Secret,
-    /// The list of fields, or the field of the event, that held it.
+    /// What it was: `authorization`, `cookie`, `secret` (known by the name it was given under), `jwt`, `card`, ...
+    #[schemars(schema_with = "kinds")]
+    kind: String,
+    /// The field of the event that held it, or the list of fields.
     location: String,
-    /// Name of the header field in that list.
+    /// Name of the header field, parameter or form field, or path in the document (`$.cards[].number` in JSON, `1.3`
+    /// in gRPC); none where it was found in text.
     name: Option<String>,
+    /// What stands in its place: `fixed` (`***`), `keep_last_4`, `hash`, `format_preserving` or `remove` (nothing).
+    method: String,
+    /// How often it was found there.
+    count: u64,
+}
+
+fn kinds(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<_> = harken_mask::Kind::ALL.iter().map(|kind| kind.name()).collect();
+    json_schema!({"type": "string", "enum": names})
 }
 
 /// A point in packet time.

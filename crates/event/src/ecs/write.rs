@@ -1,26 +1,26 @@
 //! From a transaction to the event, in one pass. What the members mean is said in [`super::model`].
 use super::json::Json;
-use super::mask::Masking;
 use super::{SCHEMA_VERSION, message, target};
-use crate::auth::user_name;
-use crate::fields;
 use crate::flow::{Endpoint, IpText};
+use crate::masking::Masking;
 use crate::transaction::Transaction;
 use crate::url::Url;
 use harken_http::{Desync, Exchange, Known, Message, Version};
 use harken_wire::{Encap, GeneveOptions, Ip, TunnelKind};
 
+/// Most kinds and places that are listed as masked; all are masked.
+const MAX_LISTED: usize = 32;
+
 /// Bytes of an event without heads and bodies, roughly.
 const FRAME: usize = 2048;
 
 /// Appends the event of `t`. `scratch` is room for a decoded user name.
-pub(super) fn event(t: &Transaction<'_>, masking: &mut Masking, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+pub(super) fn event(t: &Transaction<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
     let (request, response) = (t.request(), t.response());
     let last = |which| request.and_then(|r| r.every(which).last());
     let url = request.map(|r| Url::of(r.method(), r.target(), last(Known::Host)));
     let messages = [request, response].into_iter().flatten();
     out.reserve(messages.map(|m| m.head.len() * 2 + m.body.kept.len() * 5 / 4).sum::<usize>() + FRAME);
-    masking.begin(url.as_ref());
 
     let mut json = Json(out);
     meta(&mut json, t);
@@ -29,20 +29,20 @@ pub(super) fn event(t: &Transaction<'_>, masking: &mut Masking, scratch: &mut Ve
     version(&mut json, request.or(response).and_then(|m| m.version));
     json.raw(b"\"");
     if let Some(request) = request {
-        message::request(&mut json, request, last(Known::Referer), masking);
+        message::request(&mut json, request, last(Known::Referer));
     }
-    message::response(&mut json, response, t.exchange.informational.as_ref(), masking);
+    message::response(&mut json, response, t.exchange.informational.as_ref());
     json.raw(b"}");
     if let (Some(request), Some(url)) = (request, &url) {
-        target::write(&mut json, request.target(), url, masking);
+        target::write(&mut json, request.target(), url);
     }
     if let Some(agent) = last(Known::UserAgent) {
         json.raw(br#","user_agent":{"original":""#).text(agent).raw(br#""}"#);
     }
-    if let Some(credentials) = request.and_then(fields::credentials) {
-        json.raw(br#","user":{"name":""#).text(user_name(credentials, scratch)).raw(br#""}"#);
+    if let Some(name) = t.user_name(scratch) {
+        json.raw(br#","user":{"name":""#).text(name).raw(br#""}"#);
     }
-    own(&mut json, t, masking);
+    own(&mut json, t);
     json.raw(b"}\n");
 }
 
@@ -96,7 +96,7 @@ fn version(json: &mut Json<'_>, version: Option<Version>) {
 }
 
 /// What Elastic Common Schema has no names for.
-fn own(json: &mut Json<'_>, t: &Transaction<'_>, masking: &Masking) {
+fn own(json: &mut Json<'_>, t: &Transaction<'_>) {
     json.raw(br#","harken":{"schema_version":""#).raw(SCHEMA_VERSION.as_bytes());
     json.raw(br#"","uid":""#).raw(t.flow.uid.as_bytes());
     json.raw(br#"","depth":"#).number(t.exchange.depth);
@@ -104,8 +104,29 @@ fn own(json: &mut Json<'_>, t: &Transaction<'_>, masking: &Masking) {
     completeness(json, t.exchange);
     tunnel(json, &t.flow.encap);
     desync(json, t.exchange);
-    masking.write(json);
+    if let Some(masking) = t.masking {
+        masked(json, masking);
+    }
     json.raw(b"}");
+}
+
+/// What was masked, without the values.
+fn masked(json: &mut Json<'_>, masking: &Masking) {
+    let mut entries = masking.entries().take(MAX_LISTED).peekable();
+    if entries.peek().is_none() {
+        return;
+    }
+    json.raw(br#","masked":["#);
+    for (path, entry) in entries {
+        json.raw(br#"{"kind":""#).raw(entry.kind.name().as_bytes());
+        json.raw(br#"","location":""#).raw(path.as_bytes());
+        if !entry.name.is_empty() {
+            json.raw(br#"","name":""#).text(entry.name.as_bytes());
+        }
+        json.raw(br#"","method":""#).raw(entry.method.name().as_bytes());
+        json.raw(br#"","count":"#).number(entry.count).raw(b"},");
+    }
+    json.close(b']');
 }
 
 /// When the parts of the messages were captured: nanoseconds from the time of the transaction, which is the start

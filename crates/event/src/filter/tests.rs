@@ -7,7 +7,7 @@ use harken_wire::Encap;
 
 fn holds(terms: &[&str], exchange: &Exchange) -> bool {
     let flow = flow(Form::Json, Encap { vni: Some(42), ..Encap::default() });
-    Filter::parse(terms).unwrap().matches(&Transaction { flow: &flow, exchange })
+    Filter::parse(terms).unwrap().matches(&Transaction { flow: &flow, exchange, masking: None })
 }
 
 #[test]

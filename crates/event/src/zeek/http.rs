@@ -2,7 +2,6 @@
 use super::Form;
 use super::column::columns;
 use super::row::{Json, Row, Tsv};
-use crate::auth::user_name;
 use crate::fields::{RequestFields, file_name, proxy_field};
 use crate::transaction::Transaction;
 use crate::url::unescape;
@@ -96,7 +95,7 @@ fn record<R: Row>(row: &mut R, t: &Transaction<'_>, scratch: &mut Vec<u8>) {
         }
     }
     row.list(&TAGS, Some(t.tags().map(str::as_bytes)));
-    row.text(&USERNAME, fields.credentials.map(|c| user_name(c, scratch)));
+    row.text(&USERNAME, t.user_name(scratch));
     row.unset(&PASSWORD);
     proxied(row, request, &fields, scratch);
     row.unset(&ORIG_FUIDS);

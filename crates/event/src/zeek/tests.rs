@@ -11,7 +11,7 @@ use proptest::prelude::*;
 fn http_line(form: Form, exchange: &Exchange) -> String {
     let flow = flow(form, Encap::default());
     let mut out = Vec::new();
-    HttpLog::new(form).write(&Transaction { flow: &flow, exchange }, &mut out);
+    HttpLog::new(form).write(&Transaction { flow: &flow, exchange, masking: None }, &mut out);
     String::from_utf8(out).unwrap().replace(flow.uid.as_str(), "UID")
 }
 
@@ -108,7 +108,7 @@ fn a_prefix_of_the_other_form_is_not_used() {
     for form in [Form::Json, Form::Tsv] {
         let lines = [&json, &tsv].map(|flow| {
             let mut out = Vec::new();
-            HttpLog::new(form).write(&Transaction { flow, exchange: &exchange }, &mut out);
+            HttpLog::new(form).write(&Transaction { flow, exchange: &exchange, masking: None }, &mut out);
             out
         });
         assert_eq!(lines[0], lines[1]);
@@ -280,7 +280,10 @@ fn speed_of_http_log() {
         let start = std::time::Instant::now();
         for _ in 0..rounds {
             out.clear();
-            log.write(std::hint::black_box(&Transaction { flow: &flow, exchange: &exchange }), &mut out);
+            log.write(
+                std::hint::black_box(&Transaction { flow: &flow, exchange: &exchange, masking: None }),
+                &mut out,
+            );
         }
         println!("{form:?}: {:?} for {} bytes", start.elapsed() / rounds, out.len());
     }

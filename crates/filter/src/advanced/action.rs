@@ -7,7 +7,7 @@ use crate::explain::share;
 use crate::problem::{Problem, Source};
 use crate::sample::Sample;
 use harken_mask::config::{ClassConfig, NameRule};
-use harken_mask::{Config, Location, Masker, Method, Report};
+use harken_mask::{Config, Kind, Location, Masker, Method, Report};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ pub(crate) enum Action {
     Route(Vec<Arc<str>>),
     Set(Vec<(Target, Value)>),
     Remove(Vec<Target>),
-    /// The fields with their names, the method, and the number of the masker.
-    Mask(Vec<(Target, Arc<str>)>, Method, usize),
+    /// The fields, the method, and the number of the masker.
+    Mask(Vec<Target>, Method, usize),
 }
 
 /// Compiles the actions of the rules of a file.
@@ -70,7 +70,7 @@ impl Actions<'_> {
                     }
                     _ => Ok(()),
                 });
-                Action::Remove(parsed.into_iter().map(|(target, _)| target).collect())
+                Action::Remove(parsed)
             }
             Written::Mask(Mask { fields, method }) => {
                 let parsed = self.targets(fields, &format!("{key}.mask.fields"), |_, field| match field {
@@ -102,7 +102,7 @@ impl Actions<'_> {
         names: &[String],
         key: &str,
         fits: impl Fn(&Target, &Field) -> Result<(), String>,
-    ) -> Vec<(Target, Arc<str>)> {
+    ) -> Vec<Target> {
         if names.is_empty() {
             self.problem(key, "is empty: write a list of fields".to_owned());
         }
@@ -111,7 +111,7 @@ impl Actions<'_> {
             let parsed = Target::parse(name, self.root)
                 .and_then(|(target, field)| fits(&target, field).map(|()| target));
             match parsed {
-                Ok(target) => all.extend(with_twin(target).map(|target| (target, Arc::from(name.as_str())))),
+                Ok(target) => all.extend(with_twin(target)),
                 Err(message) => self.problem(&format!("{key}[{number}]"), message),
             }
         }
@@ -119,11 +119,11 @@ impl Actions<'_> {
     }
 
     /// A masker that masks whole values by the method, and the named values in JSON; and nothing else.
-    fn masker(&mut self, targets: &[(Target, Arc<str>)], method: Method, key: &str) -> usize {
+    fn masker(&mut self, targets: &[Target], method: Method, key: &str) -> usize {
         let off = ClassConfig { on: false, method };
         let whole =
             NameRule { location: Some(Location::Header), name: WHOLE.to_owned(), method: Some(method) };
-        let in_json = targets.iter().filter_map(|(target, _)| match target {
+        let in_json = targets.iter().filter_map(|target| match target {
             Target::Json(_, path) => {
                 Some(NameRule { location: Some(Location::Json), name: path.clone(), method: Some(method) })
             }
@@ -174,7 +174,7 @@ fn settable(name: &str, value: &Value, root: &Field) -> Result<Target, String> {
 
 /// Sets, removes or masks; says whether the event has changed. `maskers` are those of the filter, for this
 /// thread.
-pub(crate) fn change(action: &Action, rule: &str, event: &mut Value, maskers: &mut [Masker]) -> bool {
+pub(crate) fn change(action: &Action, event: &mut Value, maskers: &mut [Masker]) -> bool {
     let mut changed = false;
     match action {
         Action::Set(values) => {
@@ -202,9 +202,9 @@ pub(crate) fn change(action: &Action, rule: &str, event: &mut Value, maskers: &m
         }
         Action::Mask(targets, method, masker) => {
             let Some(masker) = maskers.get_mut(*masker) else { return false };
-            for (target, name) in targets {
+            for target in targets {
                 if mask(target, event, masker) {
-                    note(event, name, rule, *method);
+                    note(event, target, *method);
                     changed = true;
                 }
             }
@@ -246,19 +246,24 @@ fn mask(target: &Target, event: &mut Value, masker: &mut Masker) -> bool {
     }
 }
 
-/// Notes in the event what was masked, without the value.
-fn note(event: &mut Value, field: &str, rule: &str, method: Method) {
+/// Notes in the event what was masked, without the value: a secret that is known by the name it was given under.
+fn note(event: &mut Value, target: &Target, method: Method) {
     let Value::Object(fields) = event else { return };
     let harken = fields.entry("harken").or_insert_with(|| Value::Object(Map::new()));
     let Value::Object(harken) = harken else { return };
     let list = harken.entry("masked").or_insert_with(|| Value::Array(Vec::new()));
-    if let Value::Array(list) = list {
-        let entry = json!({"kind": "rule", "location": field, "name": rule, "method": method});
-        // One note for a field and the one that repeats it.
-        if !list.contains(&entry) {
-            list.push(entry);
-        }
+    let Value::Array(list) = list else { return };
+    let (location, name) = match target {
+        Target::Field(path) => (path.join("."), None),
+        Target::Header(path, name) => (path.join("."), Some(name)),
+        Target::Json(message, path) => (format!("http.{message}.body.content"), Some(path)),
+    };
+    let mut entry =
+        json!({"kind": Kind::Password.name(), "location": location, "method": method, "count": 1});
+    if let (Value::Object(entry), Some(name)) = (&mut entry, name) {
+        entry.insert("name".to_owned(), Value::String(name.clone()));
     }
+    list.push(entry);
 }
 
 /// An action in plain words.
@@ -282,7 +287,7 @@ pub(crate) fn words(action: &Action) -> String {
         Action::Mask(targets, method, _) => {
             let method = serde_json::to_value(method).ok();
             let method = method.as_ref().and_then(Value::as_str).unwrap_or_default();
-            format!("{} masked by {method}", fields(&mut targets.iter().map(|(target, _)| target)))
+            format!("{} masked by {method}", fields(&mut targets.iter()))
         }
     }
 }

@@ -400,14 +400,17 @@ impl<'r> Check<'_, 'r> {
         {
             return;
         }
-        self.charged(expr);
+        self.charged(expr, None);
     }
 
-    fn charged(&mut self, expr: &mut IdedExpr) {
+    /// Wraps an expression so that its value is charged for, as often as `times` says.
+    fn charged(&mut self, expr: &mut IdedExpr, times: Option<i64>) {
         let inner = std::mem::take(expr);
         let id = inner.id;
-        let budget = IdedExpr { id, expr: self.compiler.slot(Slot::Budget) };
-        *expr = IdedExpr { id, expr: call(name::CHARGED, vec![budget, inner]) };
+        let times = times.map(|times| Expr::Literal(LiteralValue::Int(times.into())));
+        let budget = self.compiler.slot(Slot::Budget);
+        let before = std::iter::once(budget).chain(times).map(|expr| IdedExpr { id, expr });
+        *expr = IdedExpr { id, expr: call(name::CHARGED, before.chain([inner]).collect()) };
     }
 
     fn comprehension(&mut self, expr: &mut IdedExpr) -> Result<Known<'r>, Wrong> {
@@ -432,7 +435,8 @@ impl<'r> Check<'_, 'r> {
             );
             return self.wrong(expr.id, message);
         }
-        self.charged(&mut all.iter_range);
+        let parts = parts(&all.loop_cond) + parts(&all.loop_step);
+        self.charged(&mut all.iter_range, Some(parts));
         let accumulator = self.walk(&mut all.accu_init)?;
         let outside = self.scope.len();
         self.scope.push((all.accu_var.clone(), accumulator));
@@ -444,6 +448,29 @@ impl<'r> Check<'_, 'r> {
         let result = inside.and_then(|_| self.walk(&mut all.result));
         self.scope.truncate(outside);
         result.map(|known| known.is.into())
+    }
+}
+
+/// The parts of an expression, each of which is evaluated at most once but in loops.
+fn parts(expr: &IdedExpr) -> i64 {
+    let all = |exprs: &[IdedExpr]| exprs.iter().map(parts).sum::<i64>();
+    1 + match &expr.expr {
+        Expr::Call(call) => call.target.as_deref().map_or(0, parts) + all(&call.args),
+        Expr::Select(select) => parts(&select.operand),
+        Expr::List(list) => all(&list.elements),
+        Expr::Map(map) => map
+            .entries
+            .iter()
+            .map(|entry| match &entry.expr {
+                EntryExpr::MapEntry(entry) => parts(&entry.key) + parts(&entry.value),
+                EntryExpr::StructField(field) => parts(&field.value),
+            })
+            .sum(),
+        // What is in an inner loop is charged for when that begins.
+        Expr::Comprehension(inner) => {
+            parts(&inner.iter_range) + parts(&inner.accu_init) + parts(&inner.result)
+        }
+        Expr::Struct(_) | Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => 0,
     }
 }
 

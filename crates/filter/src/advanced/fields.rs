@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// A field, or an object of fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,12 @@ pub(crate) const BODY_JSON: &str = "json";
 
 impl Field {
     /// The event. Beyond the schema it has `tags`, `labels`, and `json` in each body.
-    pub(crate) fn event() -> Self {
+    pub(crate) fn event() -> &'static Self {
+        static EVENT: LazyLock<Field> = LazyLock::new(Field::read_event);
+        &EVENT
+    }
+
+    fn read_event() -> Self {
         let schema = harken_event::ecs::schema();
         let mut event = read(&schema, &schema, 0);
         if let Self::Object(fields) = &mut event {
@@ -155,7 +161,7 @@ mod tests {
     fn every_part_of_the_schema_is_understood() {
         let event = Field::event();
         let field = |path: &str| {
-            path.split('.').try_fold(&event, |field, name| {
+            path.split('.').try_fold(event, |field, name| {
                 field.step(&name.parse().map_or(Step::Key(name.to_owned()), Step::Index))
             })
         };

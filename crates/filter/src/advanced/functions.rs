@@ -2,7 +2,7 @@
 //! budget.
 #![expect(clippy::needless_pass_by_value, reason = "the library gives functions their arguments so")]
 
-use cel::common::types::{self as cel_types, CelBool, CelList, CelMap, CelString, Type};
+use cel::common::types::{self as cel_types, CelBool, CelInt, CelList, CelMap, CelString, Type};
 use cel::common::value::{CowVal, StaticVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
 use globset::{Candidate, GlobSet};
@@ -12,13 +12,25 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Steps that the loops of one expression may take for one event. A step is an element that is visited or
-/// kept, or 64 bytes of text that are read.
-pub(crate) const BUDGET: u64 = 100_000;
+/// Steps that the loops of one expression may take for one event. A step is a part of an expression that is
+/// evaluated, an element that is kept, or 64 bytes of text that are read.
+pub(crate) const BUDGET: u64 = 500_000;
 
 /// What is left of the steps.
 #[derive(Debug)]
-pub(crate) struct Budget(pub(crate) AtomicU64);
+pub(crate) struct Budget(AtomicU64);
+
+impl Budget {
+    /// All steps are left.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(BUDGET))
+    }
+
+    /// Whether more steps were asked for than there were. From then on nothing is evaluated.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
 
 /// Networks of a call of `inNetwork`.
 #[derive(Debug, Clone)]
@@ -73,12 +85,18 @@ pub(crate) mod name {
 
 /// The standard library and these functions.
 pub(crate) fn environment() -> Result<Env, DeclarationError> {
-    use cel_types::{DYN_TYPE, LIST_TYPE, STRING_TYPE};
+    use cel_types::{DYN_TYPE, INT_TYPE, LIST_TYPE, STRING_TYPE};
     let mut env = Env::stdlib().with_optional_support(false);
     env.add_overload(name::IN_NETWORK, "in_network", vec![STRING_TYPE, NETWORKS.to_owned()], in_network)?;
     env.add_overload(name::GLOB, "glob", vec![STRING_TYPE, GLOBS.to_owned()], glob)?;
     env.add_overload(name::MATCHES, "matches_regex", vec![STRING_TYPE, REGEX.to_owned()], matches)?;
     env.add_overload(name::CHARGED, "charged", vec![BUDGET_TYPE.to_owned(), DYN_TYPE], charged)?;
+    env.add_overload(
+        name::CHARGED,
+        "charged_loop",
+        vec![BUDGET_TYPE.to_owned(), INT_TYPE, DYN_TYPE],
+        charged,
+    )?;
     env.add_overload("header", "header", vec![LIST_TYPE, STRING_TYPE], header)?;
     env.add_member_overload("lowerAscii", "lower_ascii", STRING_TYPE, vec![], lower_ascii)?;
     Ok(env)
@@ -142,18 +160,19 @@ fn header<'b, 'v>(arguments: Arguments<'b, 'v>) -> Outcome<'b, 'v> {
     Ok(CowVal::owned(CelString::from("")))
 }
 
-/// Gives its second argument, and takes the size of it from the budget.
+/// Gives its last argument, and takes the size of it from the budget, as often as a second of three says.
 fn charged<'b, 'v>(mut arguments: Arguments<'b, 'v>) -> Outcome<'b, 'v> {
     let value = arguments.pop().ok_or_else(unexpected)?;
     let budget = arguments.first().and_then(|value| value.downcast_ref::<Budget>()).ok_or_else(unexpected)?;
+    let times = arguments.get(1).and_then(|value| value.downcast_ref::<CelInt>()).map(|times| *times.inner());
+    let times = times.and_then(|times| u64::try_from(times).ok()).unwrap_or(1).max(1);
     let left = budget.0.load(Ordering::Relaxed);
-    match weigh(&*value, left) {
-        Some(rest) => {
-            budget.0.store(rest, Ordering::Relaxed);
-            Ok(value)
-        }
+    // What is left over of a step that is not whole is given up.
+    let rest = weigh(&*value, left / times).map(|rest| rest * times).filter(|rest| *rest > 0);
+    budget.0.store(rest.unwrap_or(0), Ordering::Relaxed);
+    match rest {
+        Some(_) => Ok(value),
         None => {
-            budget.0.store(0, Ordering::Relaxed);
             let message = format!("the loops of the expression take more than {BUDGET} steps");
             Err(ExecutionError::function_error("loop", message))
         }

@@ -106,9 +106,9 @@ impl Rules {
         let env = env
             .map_err(|error| Errors(vec![source.problem("", format!("the functions conflict: {error}"))]))?;
         let root = Field::event();
-        let mut compiler = Compiler::new(&root);
+        let mut compiler = Compiler::new(root);
         let (mask_key, maskers) = (&file.mask_key, Vec::new());
-        let mut actions = Actions { root: &root, source, mask_key, maskers, problems: Vec::new() };
+        let mut actions = Actions { root, source, mask_key, maskers, problems: Vec::new() };
         let mut names = HashSet::new();
         let mut rules = Vec::new();
         for (position, rule) in file.rules.iter().enumerate() {
@@ -194,7 +194,7 @@ impl Rules {
                         None
                     }
                     Action::Set(_) | Action::Remove(_) | Action::Mask(..) => {
-                        if action::change(action, &rule.id.name, &mut event, maskers) {
+                        if action::change(action, &mut event, maskers) {
                             changed = true;
                             bodies = Bodies::default();
                         }
@@ -223,7 +223,11 @@ impl Rules {
         let vars = Vars::new(event, bodies, &self.slots);
         let mut context = Context::with_env(Arc::clone(&self.env));
         context.set_variable_resolver(&vars);
-        match Evaluate::resolve_val(expression, &context) {
+        let result = Evaluate::resolve_val(expression, &context);
+        if vars.is_used_up() {
+            return Some(Asked::Failed);
+        }
+        match result {
             Ok(value) => match value.downcast_ref::<CelBool>() {
                 Some(yes) => yes.inner().then_some(Asked::Matched),
                 None => Some(Asked::Failed),

@@ -4,7 +4,7 @@
 //! nothing of the event is copied or converted but what an expression asks for.
 
 use super::fields::{BODY_JSON, Step};
-use super::functions::{BUDGET, Budget};
+use super::functions::Budget;
 use cel::common::types::{
     CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt,
 };
@@ -13,7 +13,6 @@ use cel::context::VariableResolver;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
 
 /// One thing that expressions ask for.
 #[derive(Debug)]
@@ -60,7 +59,12 @@ pub(crate) struct Vars<'e> {
 
 impl<'e> Vars<'e> {
     pub(crate) fn new(event: &'e Value, bodies: &'e Bodies, slots: &'e [Slot]) -> Self {
-        Self { event, bodies, slots, budget: Budget(AtomicU64::new(BUDGET)) }
+        Self { event, bodies, slots, budget: Budget::new() }
+    }
+
+    /// Whether loops asked for more steps than there are.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.budget.is_used_up()
     }
 
     fn look_up(&self, path: &[Step]) -> Option<&'e Value> {
@@ -95,7 +99,12 @@ fn follow<'v>(value: &'v Value, path: &[Step]) -> Option<&'v Value> {
 impl VariableResolver for Vars<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
         let number: usize = variable.strip_prefix('#')?.parse().ok()?;
-        Some(match self.slots.get(number)? {
+        let slot = self.slots.get(number)?;
+        // Loops that are left to run must not convert anything any more.
+        if self.is_used_up() && !matches!(slot, Slot::Constant(_) | Slot::Budget) {
+            return None;
+        }
+        Some(match slot {
             Slot::Path(path) => convert(self.look_up(path)?),
             Slot::Has(path) => truth(self.look_up(path).is_some()),
             Slot::Header(path, name) => {

@@ -1,8 +1,10 @@
 //! The command line, defined once: help, manual pages and completions are derived from it.
 mod filter;
+mod mask;
 mod run;
 
 pub use filter::{Filter, FilterFiles, FilterTest};
+pub use mask::{Mask, MaskTest, ValueForm};
 pub use run::{Control, MirrorSim, Run, Top};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -33,6 +35,9 @@ pub enum Command {
     Reload(Control),
     /// Wrap the packets of an interface or a capture in VXLAN and send them, as traffic mirroring does.
     MirrorSim(MirrorSim),
+    /// Try what masks secrets and personal data.
+    #[command(subcommand)]
+    Mask(Mask),
     /// Try filter files on recorded events, or have them explained.
     #[command(subcommand)]
     Filter(Filter),
@@ -189,8 +194,13 @@ pub struct Analysis {
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub bodies: Option<usize>,
 
-    /// Do not mask credentials (authorization, cookies, API keys) in ECS events.
-    #[arg(long)]
+    /// What is masked before anything is written, and how: a JSON file. Without it, secrets (credentials, cookies,
+    /// tokens, keys) and payment cards.
+    #[arg(long, value_name = "FILE")]
+    pub masking: Option<PathBuf>,
+
+    /// Mask nothing.
+    #[arg(long, conflicts_with = "masking")]
     pub show_secrets: bool,
 
     /// Whether the tunnel belongs to a connection's identity.

@@ -11,6 +11,7 @@
 //! what cannot be written is tried again until it can. A second thread (`compress.rs`) compresses and removes
 //! archives, so that neither delays writing.
 mod archive;
+mod buffer;
 pub mod clock;
 mod compress;
 mod file;
@@ -204,9 +205,9 @@ pub struct LogHandle {
 }
 
 impl LogHandle {
-    /// Hands over `block`: `lines` whole lines. It is an empty buffer afterwards, whatever became of them: when
-    /// the queue is full they are dropped and counted. Never waits for the disk.
-    pub fn send(&self, block: &mut Vec<u8>, lines: u64) {
+    /// Hands over `block`: `lines` whole lines, which are copied. When the queue is full they are dropped and
+    /// counted. Never waits for the disk.
+    pub fn send(&self, block: &[u8], lines: u64) {
         self.queue.send(self.which, block, lines);
     }
 }

@@ -1,9 +1,10 @@
 //! The queue between those who make lines and the one thread that writes them.
 //!
 //! It is bounded by the memory that its blocks hold, not by the bytes in them: a block of one line in a buffer
-//! of 256 KiB costs 256 KiB. So that a slow hour with a stuck disk does not fill it with such blocks, a block
-//! that fits into the spare room of the one before it is copied there. The lock is held for that copy or for a
-//! few moves, never while a file is touched: sending does not wait for the disk.
+//! of 256 KiB costs 256 KiB. So that a slow hour with a stuck disk does not fill it with such blocks, lines that
+//! fit into the spare room of the block before them are copied there. The lock is held for copying lines, never
+//! while a file is touched: sending does not wait for the disk.
+use super::buffer::Buffer;
 use super::stats::{Counters, count};
 use std::collections::VecDeque;
 use std::mem;
@@ -11,12 +12,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Size of a new buffer: a block of 256 KiB and the line that completed it.
+/// Size of a buffer, unless what is sent at once is more: four blocks of 64 KiB with the lines that completed them.
 const BUFFER: usize = 260 << 10;
-/// A buffer that has grown beyond this is not used again.
-const LARGEST_FREE: usize = 1 << 20;
-/// Memory that buffers which wait to be used again may hold.
-const FREE: usize = 8 << 20;
+/// Buffers that may wait to be used again: 8 MiB.
+const FREE: usize = (8 << 20) / BUFFER;
 /// The smallest queue: room for a block of each log.
 const SMALLEST: usize = 4 << 20;
 
@@ -24,7 +23,7 @@ const SMALLEST: usize = 4 << 20;
 #[derive(Debug)]
 pub struct Block {
     /// The lines.
-    pub bytes: Vec<u8>,
+    pub bytes: Buffer,
     /// How many.
     pub lines: u64,
     /// Memory it is charged for.
@@ -54,8 +53,7 @@ pub struct Queue {
 struct State {
     logs: Vec<Waiting>,
     charged: usize,
-    free: Vec<Vec<u8>>,
-    free_bytes: usize,
+    free: Vec<Buffer>,
     /// How many of them nobody has needed since the last [`Queue::trim`].
     idle: usize,
     /// The log that is looked at first: none starves another.
@@ -82,8 +80,7 @@ impl Queue {
         let state = State {
             logs: (0..logs).map(|_| waiting()).collect(),
             charged: 0,
-            free: Vec::with_capacity(FREE / BUFFER + 1),
-            free_bytes: 0,
+            free: Vec::with_capacity(FREE),
             idle: 0,
             next: 0,
             rotate: false,
@@ -99,31 +96,49 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands over whole lines of log `which`; `block` is an empty buffer afterwards. When there is no room the
-    /// lines are dropped and counted.
-    pub fn send(&self, which: usize, block: &mut Vec<u8>, lines: u64) {
+    /// Hands over whole lines of log `which`. When there is no room they are dropped and counted.
+    pub fn send(&self, which: usize, block: &[u8], lines: u64) {
         if block.is_empty() {
             return;
         }
-        let (sent, charged) = {
+        let (is_sent, charged) = {
             let mut state = self.lock();
-            (state.push(which, block, lines, self.limit, self.share), state.charged)
+            (self.push(&mut state, which, block, lines), state.charged)
         };
         self.counters.waiting.store(charged as u64, Ordering::Relaxed);
-        match sent {
-            Sent::Swapped => {
-                if block.capacity() == 0 {
-                    count(&self.counters.buffers);
-                    *block = Vec::with_capacity(BUFFER);
-                }
-            }
-            Sent::Copied => block.clear(),
-            Sent::Dropped => {
-                block.clear();
-                self.counters.dropped(which, lines);
-            }
+        if !is_sent {
+            self.counters.dropped(which, lines);
         }
         self.wake.notify_one();
+    }
+
+    /// Whether there was room.
+    fn push(&self, state: &mut State, which: usize, block: &[u8], lines: u64) -> bool {
+        let Some(log) = state.logs.get_mut(which).filter(|_| !state.closed) else { return false };
+        if let Some(last) = log.blocks.back_mut()
+            && last.bytes.append(block)
+        {
+            last.lines += lines;
+            return true;
+        }
+        let capacity = BUFFER.max(block.len());
+        let charge = capacity + size_of::<Block>();
+        if state.charged + charge > self.limit || log.charged + charge > self.share {
+            return false;
+        }
+        let free = if capacity == BUFFER { state.free.pop() } else { None };
+        state.idle = state.idle.min(state.free.len());
+        let made = free.is_none();
+        // Without memory the lines are dropped, as without room.
+        let Some(mut bytes) = free.or_else(|| Buffer::new(capacity).ok()) else { return false };
+        if made {
+            count(&self.counters.buffers);
+        }
+        bytes.append(block);
+        state.charged += charge;
+        log.charged += charge;
+        log.blocks.push_back(Block { bytes, lines, charge });
+        true
     }
 
     /// The next block of a log that `wanted` accepts. Waits for at most `wait`.
@@ -158,13 +173,12 @@ impl Queue {
     }
 
     /// Frees the buffers that nobody has needed since the last call, which are those of a burst, or of a time when
-    /// the disk was slow. (The allocator may keep the memory for other uses.)
+    /// the disk was slow.
     pub fn trim(&self) {
         let unused = {
             let mut state = self.lock();
             let idle = state.idle.min(state.free.len());
             let unused: Vec<_> = state.free.drain(..idle).collect();
-            state.free_bytes = state.free.iter().map(Vec::capacity).sum();
             state.idle = state.free.len();
             unused
         };
@@ -226,36 +240,7 @@ impl Queue {
     }
 }
 
-/// What became of a block that was sent.
-enum Sent {
-    Swapped,
-    Copied,
-    Dropped,
-}
-
 impl State {
-    fn push(&mut self, which: usize, block: &mut Vec<u8>, lines: u64, limit: usize, share: usize) -> Sent {
-        let Some(log) = self.logs.get_mut(which).filter(|_| !self.closed) else { return Sent::Dropped };
-        if let Some(last) = log.blocks.back_mut()
-            && last.bytes.capacity() - last.bytes.len() >= block.len()
-        {
-            last.bytes.extend_from_slice(block);
-            last.lines += lines;
-            return Sent::Copied;
-        }
-        let charge = block.capacity() + size_of::<Block>();
-        if self.charged + charge > limit || log.charged + charge > share {
-            return Sent::Dropped;
-        }
-        self.charged += charge;
-        log.charged += charge;
-        let empty = self.free.pop().unwrap_or_default();
-        self.free_bytes -= empty.capacity();
-        self.idle = self.idle.min(self.free.len());
-        log.blocks.push_back(Block { bytes: mem::replace(block, empty), lines, charge });
-        Sent::Swapped
-    }
-
     fn pop(&mut self, wanted: &impl Fn(usize) -> bool) -> Option<(usize, Block)> {
         let count = self.logs.len();
         for step in 0..count {
@@ -270,13 +255,11 @@ impl State {
     }
 
     /// Keeps a buffer to be used again, or returns it to be freed.
-    fn keep(&mut self, mut buffer: Vec<u8>) -> Option<Vec<u8>> {
-        let size = buffer.capacity();
-        if !(BUFFER / 2..=LARGEST_FREE).contains(&size) || self.free_bytes + size > FREE {
+    fn keep(&mut self, mut buffer: Buffer) -> Option<Buffer> {
+        if buffer.capacity() != BUFFER || self.free.len() >= FREE {
             return Some(buffer);
         }
         buffer.clear();
-        self.free_bytes += size;
         self.free.push(buffer);
         None
     }
@@ -290,16 +273,9 @@ mod tests {
         Queue::new(logs, SMALLEST, Arc::new(Counters::new((0..logs).map(|_| "x.log"))))
     }
 
-    fn block(line: &[u8]) -> Vec<u8> {
-        let mut block = Vec::with_capacity(BUFFER);
-        block.extend_from_slice(line);
-        block
-    }
-
     /// One line goes through the queue.
-    fn send_and_take(queue: &Queue, lines: &mut Vec<u8>) {
-        lines.extend_from_slice(b"a line\n");
-        queue.send(0, lines, 1);
+    fn send_and_take(queue: &Queue) {
+        queue.send(0, b"a line\n", 1);
         let Work::Block(0, taken) = queue.take(Duration::ZERO, |_| true) else { panic!() };
         queue.give_back(0, taken);
     }
@@ -307,11 +283,8 @@ mod tests {
     #[test]
     fn small_blocks_share_a_buffer() {
         let queue = queue(1);
-        let mut lines = block(b"");
         for _ in 0..10_000 {
-            lines.extend_from_slice(b"a line\n");
-            queue.send(0, &mut lines, 1);
-            assert!(lines.is_empty() && lines.capacity() > 0);
+            queue.send(0, b"a line\n", 1);
         }
         let stats = queue.counters.stats();
         assert_eq!((stats.dropped_lines(), stats.buffers), (0, 1));
@@ -326,14 +299,14 @@ mod tests {
         let queue = queue(2);
         let big = vec![b'x'; BUFFER];
         for _ in 0..100 {
-            queue.send(0, &mut block(&big), 3);
+            queue.send(0, &big, 3);
         }
         let stats = queue.counters.stats();
         assert!(stats.waiting_bytes <= SMALLEST as u64 / 2);
         let kept = SMALLEST / 2 / (BUFFER + size_of::<Block>());
         assert_eq!(stats.logs[0].dropped_blocks, 100 - kept as u64);
         assert_eq!(stats.logs[0].dropped_lines, 3 * (100 - kept as u64));
-        queue.send(1, &mut block(&big), 1);
+        queue.send(1, &big, 1);
         assert_eq!(queue.counters.stats().logs[1].dropped_blocks, 0);
         // The stuck log is passed over.
         assert!(matches!(queue.take(Duration::ZERO, |which| which != 0), Work::Block(1, _)));
@@ -345,21 +318,28 @@ mod tests {
     #[test]
     fn buffers_go_round() {
         let queue = queue(1);
-        let mut lines = block(b"");
         for _ in 0..1000 {
-            send_and_take(&queue, &mut lines);
+            send_and_take(&queue);
         }
         assert_eq!(queue.counters.stats().buffers, 1);
     }
 
     #[test]
+    fn a_long_line_has_a_buffer_of_its_own_which_is_not_kept() {
+        let queue = queue(1);
+        queue.send(0, &[b'x'; BUFFER + 1], 1);
+        let Work::Block(0, taken) = queue.take(Duration::ZERO, |_| true) else { panic!() };
+        assert_eq!((taken.bytes.len(), taken.lines), (BUFFER + 1, 1));
+        queue.give_back(0, taken);
+        assert!(queue.lock().free.is_empty());
+    }
+
+    #[test]
     fn buffers_of_a_burst_are_given_back_and_the_others_stay() {
         let queue = queue(1);
-        let held = || queue.lock().free_bytes / BUFFER;
-        let mut lines = block(b"");
+        let held = || queue.lock().free.len();
         for _ in 0..10 {
-            lines.resize(BUFFER, b'x');
-            queue.send(0, &mut lines, 1);
+            queue.send(0, &[b'x'; BUFFER], 1);
         }
         while let Work::Block(0, taken) = queue.take(Duration::ZERO, |_| true) {
             queue.give_back(0, taken);
@@ -367,13 +347,13 @@ mod tests {
         assert_eq!(held(), 10);
         queue.trim();
         assert_eq!(held(), 10, "the burst was in this time");
-        send_and_take(&queue, &mut lines);
+        send_and_take(&queue);
         queue.trim();
         assert_eq!(held(), 1, "the one that goes round is needed");
         let made = queue.counters.stats().buffers;
-        send_and_take(&queue, &mut lines);
+        send_and_take(&queue);
         queue.trim();
-        send_and_take(&queue, &mut lines);
+        send_and_take(&queue);
         assert_eq!((held(), queue.counters.stats().buffers), (1, made));
     }
 }

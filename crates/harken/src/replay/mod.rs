@@ -99,7 +99,6 @@ fn plan(args: &Replay, palette: Palette, terminal: bool) -> Result<Plan> {
         transactions: None,
         logs: None,
         filter: args.analysis.filter(),
-        ecs: args.analysis.ecs(),
         palette,
         width,
         // A pipe that grows is watched, too.

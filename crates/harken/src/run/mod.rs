@@ -75,7 +75,6 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     let plan = Live {
         filter,
         format: args.format,
-        ecs: args.analysis.ecs(),
         form,
         logs: [0, 1, 2, 3].map(|which| logs.handle(which)),
         tunnels: Arc::default(),

@@ -79,10 +79,10 @@ impl Period {
         self.tell(&now, lines_dropped, period);
         let mut out = Vec::new();
         self.stats_line(&now, lines_dropped, &mut out);
-        self.stats.send(&mut out, 1);
+        self.stats.send(&out, 1);
         out.clear();
         let lines = self.loss_lines(&now, period, &mut out);
-        self.loss.send(&mut out, lines);
+        self.loss.send(&out, lines);
         self.before = now;
         self.lines_dropped = lines_dropped;
     }

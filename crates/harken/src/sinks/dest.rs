@@ -7,6 +7,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// What the buffer of [`Lines`] keeps after lines that needed more, in bytes.
+const LARGEST_KEPT: usize = 1 << 20;
+
 /// A file that several writers append whole lines to. The first error is kept and ends the run.
 pub struct Dest {
     name: String,
@@ -112,9 +115,10 @@ impl Lines {
         if !self.buffer.is_empty() {
             match &self.target {
                 Target::Dest(dest) => dest.write(&self.buffer),
-                Target::Log(log) => log.send(&mut self.buffer, self.lines),
+                Target::Log(log) => log.send(&self.buffer, self.lines),
             }
             self.buffer.clear();
+            self.buffer.shrink_to(LARGEST_KEPT);
             self.lines = 0;
         }
     }

@@ -31,8 +31,6 @@ pub struct Plan {
     pub logs: Option<Logs>,
     /// Which transactions.
     pub filter: Option<Arc<Filter>>,
-    /// Settings of ECS events.
-    pub ecs: ecs::Options,
     /// Colours of the table.
     pub palette: Palette,
     /// Columns of the terminal; 0 when it is none.
@@ -127,8 +125,6 @@ pub struct Live {
     pub filter: Option<Arc<Filter>>,
     /// How transactions are written.
     pub format: Format,
-    /// Settings of ECS events.
-    pub ecs: ecs::Options,
     /// Form of the Zeek logs.
     pub form: Form,
     /// The logs: transactions, conn, weird, tunnel.
@@ -157,14 +153,14 @@ pub struct Sinks {
 enum Writer {
     Table(Table),
     Http(HttpLog),
-    Ecs(Box<ecs::Writer>),
+    Ecs(ecs::Writer),
 }
 
 impl Writer {
     /// A writer for programs.
-    fn of(format: Format, form: Form, ecs: ecs::Options) -> Self {
+    fn of(format: Format, form: Form) -> Self {
         match format {
-            Format::Ecs => Self::Ecs(Box::new(ecs::Writer::new(ecs))),
+            Format::Ecs => Self::Ecs(ecs::Writer::default()),
             _ => Self::Http(HttpLog::new(form)),
         }
     }
@@ -182,7 +178,7 @@ impl Sinks {
             filter: plan.filter.clone(),
             writer: match plan.format {
                 Format::Table => Writer::Table(Table::new(plan.palette, plan.width)),
-                format => Writer::of(format, plan.form(), plan.ecs),
+                format => Writer::of(format, plan.form()),
             },
             transactions: plan.transactions.as_ref().map(lines),
             conn: plan.logs.as_ref().map(|logs| blocks(&logs.conn)),
@@ -199,7 +195,7 @@ impl Sinks {
         let [transactions, conn, weird, tunnel] = plan.logs.clone().map(Lines::log);
         Self {
             filter: plan.filter.clone(),
-            writer: Writer::of(plan.format, plan.form, plan.ecs),
+            writer: Writer::of(plan.format, plan.form),
             transactions: Some(transactions),
             conn: Some(conn),
             weird: Some(weird),
