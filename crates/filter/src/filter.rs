@@ -84,7 +84,8 @@ impl Filter {
     pub fn decide(&self, state: &mut State, event: &[u8]) -> Result<Decision, NotAnEvent> {
         let not_an_event = |error: serde_json::Error| NotAnEvent(error.to_string());
         state.begin(self);
-        let view = View::read(event).map_err(not_an_event)?;
+        let line = std::str::from_utf8(event).map_err(|error| NotAnEvent(error.to_string()))?;
+        let view = View::read(line).map_err(not_an_event)?;
         let State { buckets, marks, maskers, counts, .. } = state;
         let (of_simple, of_advanced) = counts.split_at_mut(self.simple.rules.len());
         let count = |number: usize| {
@@ -99,7 +100,6 @@ impl Filter {
         if decision.verdict == Verdict::Drop || self.advanced.rules.is_empty() {
             return Ok(decision);
         }
-        let whole = serde_json::from_slice(event).map_err(not_an_event)?;
         let count = |number: usize, asked: &Asked| {
             if let Some([matched, absent, failed]) = of_advanced.get_mut(number) {
                 let one = match asked {
@@ -110,7 +110,8 @@ impl Filter {
                 *one += 1;
             }
         };
-        let mut decision = self.advanced.decide(&view, whole, decision, settled, maskers, count);
+        let decided = self.advanced.decide(&view, line, decision, settled, maskers, count);
+        let mut decision = decided.map_err(not_an_event)?;
         // A line stays a line.
         if let Some(changed) = decision.changed.as_mut().filter(|_| event.ends_with(b"\n")) {
             changed.push(b'\n');

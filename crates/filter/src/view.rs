@@ -175,9 +175,7 @@ pub(crate) struct View<'a> {
 
 impl<'a> View<'a> {
     /// Reads what is asked for out of an event.
-    pub(crate) fn read(event: &'a [u8]) -> Result<Self, serde_json::Error> {
-        // Text is checked to be UTF-8 once, not string by string.
-        let text = std::str::from_utf8(event).map_err(serde_json::Error::custom)?;
+    pub(crate) fn read(text: &'a str) -> Result<Self, serde_json::Error> {
         // The reader would take a list for a structure, its elements in order.
         if !text.trim_ascii_start().starts_with('{') {
             return Err(serde_json::Error::custom("not an object"));

@@ -176,7 +176,7 @@ fn naive(rules: &[(&str, Value, Value)], event: &Value) -> (Verdict, Option<usiz
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn compiled_rules_agree_with_naive_ones(rules in rules(), events in proptest::collection::vec(events(), 8)) {
@@ -195,6 +195,11 @@ proptest! {
             prop_assert_eq!((decision.verdict, rule), naive(&rules, event), "{}\n{}", file, event);
         }
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
 
     /// A sample is the share that it says, the same each time, and a smaller one is part of a larger one.
     #[test]

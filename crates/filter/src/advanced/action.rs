@@ -1,6 +1,7 @@
 //! What a rule does with an event that it matches.
 
 use super::fields::Field;
+use super::json::Json;
 use super::model::{Action as Written, Mask};
 use super::target::{self, Target};
 use crate::explain::share;
@@ -8,7 +9,8 @@ use crate::problem::{Problem, Source};
 use crate::sample::Sample;
 use harken_mask::config::{ClassConfig, NameRule};
 use harken_mask::{Config, Kind, Location, Masker, Method, Report};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The name under which the masker of an action knows whole values.
@@ -22,7 +24,7 @@ pub(crate) enum Action {
     Sample(Sample),
     Tag(Vec<Arc<str>>),
     Route(Vec<Arc<str>>),
-    Set(Vec<(Target, Value)>),
+    Set(Vec<(Target, Json<'static>)>),
     Remove(Vec<Target>),
     /// The fields, the method, and the number of the masker.
     Mask(Vec<Target>, Method, usize),
@@ -57,7 +59,9 @@ impl Actions<'_> {
                 for (name, value) in values {
                     // A name with dots is no step of the key: the place is that of the whole action.
                     match settable(name, value, self.root) {
-                        Ok(target) => all.extend(with_twin(target).map(|target| (target, value.clone()))),
+                        Ok(target) => {
+                            all.extend(with_twin(target).map(|target| (target, Json::from(value.clone()))))
+                        }
                         Err(message) => self.problem(&format!("{key}.set"), message),
                     }
                 }
@@ -172,9 +176,8 @@ fn settable(name: &str, value: &Value, root: &Field) -> Result<Target, String> {
     }
 }
 
-/// Sets, removes or masks; says whether the event has changed. `maskers` are those of the filter, for this
-/// thread.
-pub(crate) fn change(action: &Action, event: &mut Value, maskers: &mut [Masker]) -> bool {
+/// Sets, removes or masks; says whether the event has changed. `maskers` are those of the filter, for this thread.
+pub(crate) fn change(action: &Action, event: &mut Json<'_>, maskers: &mut [Masker]) -> bool {
     let mut changed = false;
     match action {
         Action::Set(values) => {
@@ -188,14 +191,11 @@ pub(crate) fn change(action: &Action, event: &mut Value, maskers: &mut [Masker])
             for target in targets {
                 changed |= match target {
                     Target::Field(path) => target::remove(event, path),
-                    Target::Header(path, name) => match target::find(event, path) {
-                        Some(Value::Array(list)) => {
-                            let before = list.len();
-                            list.retain(|field| !target::is_named(field, name));
-                            list.len() != before
-                        }
-                        _ => false,
-                    },
+                    Target::Header(path, name) => target::headers(event, path).is_some_and(|list| {
+                        let before = list.len();
+                        list.retain(|field| !target::is_named(field, name));
+                        list.len() != before
+                    }),
                     Target::Json(..) => false,
                 };
             }
@@ -203,8 +203,9 @@ pub(crate) fn change(action: &Action, event: &mut Value, maskers: &mut [Masker])
         Action::Mask(targets, method, masker) => {
             let Some(masker) = maskers.get_mut(*masker) else { return false };
             for target in targets {
-                if mask(target, event, masker) {
-                    note(event, target, *method);
+                let count = mask(target, event, masker);
+                if count > 0 {
+                    note(event, target, *method, count);
                     changed = true;
                 }
             }
@@ -214,56 +215,51 @@ pub(crate) fn change(action: &Action, event: &mut Value, maskers: &mut [Masker])
     changed
 }
 
-fn mask(target: &Target, event: &mut Value, masker: &mut Masker) -> bool {
-    let whole = |value: Option<&mut Value>, masker: &mut Masker| {
-        let Some(Value::String(text)) = value else { return false };
+/// Masks a field; says how many values were.
+fn mask(target: &Target, event: &mut Json<'_>, masker: &mut Masker) -> u64 {
+    let mut report = Report::default();
+    let mut replace = |value: Option<&mut Json<'_>>, in_json: bool| {
+        let Some(Json::Text(text)) = value else { return };
         let mut out = Vec::new();
-        let masked = masker.header(WHOLE.as_bytes(), text.as_bytes(), &mut out, &mut Report::default());
+        let masked = match in_json {
+            true => masker.json(text.as_bytes(), &mut out, &mut report),
+            false => masker.header(WHOLE.as_bytes(), text.as_bytes(), &mut out, &mut report),
+        };
         if masked {
-            *text = String::from_utf8_lossy(&out).into_owned();
+            *text = Cow::Owned(String::from_utf8_lossy(&out).into_owned());
         }
-        masked
     };
     match target {
-        Target::Field(path) => whole(target::find(event, path), masker),
+        Target::Field(path) => replace(target::find(event, path), false),
         Target::Header(path, name) => {
-            let mut any = false;
-            for field in target::headers(event, path, name) {
-                any |= whole(field.get_mut("value"), masker);
-            }
-            any
+            let list = target::headers(event, path).into_iter().flatten();
+            list.filter(|field| target::is_named(field, name))
+                .for_each(|field| replace(field.get_mut("value"), false));
         }
         Target::Json(message, _) => {
             let path = ["http", message, "body", "content"].map(str::to_owned);
-            let Some(Value::String(text)) = target::find(event, &path) else { return false };
-            let mut out = Vec::new();
-            let masked = masker.json(text.as_bytes(), &mut out, &mut Report::default());
-            if masked {
-                *text = String::from_utf8_lossy(&out).into_owned();
-            }
-            masked
+            replace(target::find(event, &path), true);
         }
     }
+    report.entries.iter().map(|entry| entry.count).sum()
 }
 
 /// Notes in the event what was masked, without the value: a secret that is known by the name it was given under.
-fn note(event: &mut Value, target: &Target, method: Method) {
-    let Value::Object(fields) = event else { return };
-    let harken = fields.entry("harken").or_insert_with(|| Value::Object(Map::new()));
-    let Value::Object(harken) = harken else { return };
-    let list = harken.entry("masked").or_insert_with(|| Value::Array(Vec::new()));
-    let Value::Array(list) = list else { return };
+fn note(event: &mut Json<'_>, target: &Target, method: Method, count: u64) {
+    let harken = event.entry("harken", Json::Map(Vec::new()));
+    let list = harken.and_then(|harken| harken.entry("masked", Json::List(Vec::new())));
+    let Some(Json::List(list)) = list else { return };
     let (location, name) = match target {
         Target::Field(path) => (path.join("."), None),
         Target::Header(path, name) => (path.join("."), Some(name)),
         Target::Json(message, path) => (format!("http.{message}.body.content"), Some(path)),
     };
     let mut entry =
-        json!({"kind": Kind::Password.name(), "location": location, "method": method, "count": 1});
+        json!({"kind": Kind::Password.name(), "location": location, "method": method, "count": count});
     if let (Value::Object(entry), Some(name)) = (&mut entry, name) {
         entry.insert("name".to_owned(), Value::String(name.clone()));
     }
-    list.push(entry);
+    list.push(Json::from(entry));
 }
 
 /// An action in plain words.
@@ -279,8 +275,13 @@ pub(crate) fn words(action: &Action) -> String {
         Action::Tag(names) => format!("tagged {}", list(names)),
         Action::Route(names) => format!("goes to {}", list(names)),
         Action::Set(values) => {
-            let set: Vec<String> =
-                values.iter().map(|(target, value)| format!("{target} is set to {value}")).collect();
+            let set: Vec<String> = values
+                .iter()
+                .map(|(target, value)| {
+                    let value = serde_json::to_string(value).unwrap_or_default();
+                    format!("{target} is set to {value}")
+                })
+                .collect();
             set.join(", ")
         }
         Action::Remove(targets) => format!("{} removed", fields(&mut targets.iter())),

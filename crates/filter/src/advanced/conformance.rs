@@ -4,6 +4,7 @@
 use super::check::Compiler;
 use super::fields::Field;
 use super::functions::environment;
+use super::json::Json;
 use super::slots::{Bodies, Vars};
 use cel::common::types::{
     CelBool, CelBytes, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt,
@@ -93,7 +94,7 @@ fn run(case: &Value, env: &Arc<cel::Env>, bindings: Map<String, Value>) -> Came 
         Err(_) if case.get("unchecked").is_some() => return Came::Refused,
         Err(wrong) => return Came::Otherwise(format!("character {}: {}", wrong.at + 1, wrong.message)),
     };
-    let (event, bodies) = (Value::Object(bindings), Bodies::default());
+    let (event, bodies) = (Json::from(Value::Object(bindings)), Bodies::default());
     let vars = Vars::new(&event, &bodies, &compiler.slots);
     let mut context = Context::with_env(Arc::clone(env));
     context.set_variable_resolver(&vars);

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Steps that the loops of one expression may take for one event. A step is a part of an expression that is
 /// evaluated, an element that is kept, or 64 bytes of text that are read.
-pub(crate) const BUDGET: u64 = 500_000;
+pub(crate) const BUDGET: u64 = 200_000;
 
 /// What is left of the steps.
 #[derive(Debug)]

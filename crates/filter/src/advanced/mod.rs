@@ -5,6 +5,7 @@ mod check;
 mod constants;
 mod fields;
 mod functions;
+mod json;
 mod model;
 mod slots;
 mod target;
@@ -26,8 +27,8 @@ use cel::{Context, Env, ExecutionError, Value as Evaluate};
 use check::Compiler;
 use fields::Field;
 use harken_mask::Masker;
+use json::{Json, Part};
 use model::File;
-use serde_json::Value;
 use slots::{Bodies, Slot, Vars};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -87,6 +88,8 @@ pub(crate) enum Asked {
 pub(crate) struct Rules {
     pub(crate) rules: Vec<Compiled>,
     slots: Vec<Slot>,
+    /// What the slots ask for.
+    part: Part,
     pub(crate) maskers: Vec<Masker>,
     env: Arc<Env>,
 }
@@ -147,7 +150,8 @@ impl Rules {
         if !problems.is_empty() {
             return Err(Errors(problems));
         }
-        Ok(Self { rules, slots: compiler.slots, maskers, env: Arc::new(env) })
+        let part = slots::part(&compiler.slots);
+        Ok(Self { rules, slots: compiler.slots, part, maskers, env: Arc::new(env) })
     }
 
     /// Names of datasinks that rules route to.
@@ -162,17 +166,22 @@ impl Rules {
     }
 
     /// Asks the rules about an event; `settled` says that none of them may drop it.
+    ///
+    /// # Errors
+    /// When the event cannot be read.
     pub(crate) fn decide(
         &self,
         view: &View<'_>,
-        mut event: Value,
+        line: &str,
         mut decision: Decision,
         mut settled: bool,
         maskers: &mut [Masker],
         mut count: impl FnMut(usize, &Asked),
-    ) -> Decision {
+    ) -> Result<Decision, serde_json::Error> {
         let mut bodies = Bodies::default();
-        let mut changed = false;
+        // What the rules ask for, until an action changes it; from then on all of the event.
+        let mut event = self.part.read(line)?;
+        let (mut whole, mut changed) = (false, false);
         for (number, rule) in self.rules.iter().enumerate() {
             let Some(asked) = self.ask(rule, &event, &bodies) else { continue };
             count(number, &asked);
@@ -185,16 +194,18 @@ impl Rules {
                     Action::Keep => Some((Verdict::Keep, Why::Matched)),
                     Action::Sample(sample) if !sample.keeps(view) => Some((Verdict::Drop, Why::NotInSample)),
                     Action::Sample(_) => None,
-                    Action::Tag(names) => {
-                        add(&mut decision.tags, names);
-                        None
-                    }
                     Action::Route(names) => {
                         add(&mut decision.routes, names);
                         None
                     }
-                    Action::Set(_) | Action::Remove(_) | Action::Mask(..) => {
-                        if action::change(action, &mut event, maskers) {
+                    Action::Tag(_) | Action::Set(_) | Action::Remove(_) | Action::Mask(..) => {
+                        if !std::mem::replace(&mut whole, true) {
+                            event = Part::Whole.read(line)?;
+                        }
+                        if let Action::Tag(names) = action {
+                            add(&mut decision.tags, names);
+                            changed |= tag(&mut event, names);
+                        } else if action::change(action, &mut event, maskers) {
                             changed = true;
                             bodies = Bodies::default();
                         }
@@ -204,21 +215,19 @@ impl Rules {
                 let Some((verdict, why)) = verdict.filter(|_| !settled) else { continue };
                 decision = Decision { verdict, rule: Some(rule.id.clone()), why, ..decision };
                 if verdict == Verdict::Drop {
-                    return Decision::new(verdict, decision.rule, why);
+                    return Ok(Decision::new(verdict, decision.rule, why));
                 }
                 settled = true;
             }
         }
-        changed |= tag(&mut event, &decision.tags);
         if changed {
-            // An event is maps, lists, text and numbers: writing it cannot fail.
-            decision.changed = serde_json::to_vec(&event).ok();
+            decision.changed = Some(serde_json::to_vec(&event)?);
         }
-        decision
+        Ok(decision)
     }
 
     /// Evaluates the expression of a rule; `None` when it is false.
-    fn ask(&self, rule: &Compiled, event: &Value, bodies: &Bodies) -> Option<Asked> {
+    fn ask(&self, rule: &Compiled, event: &Json<'_>, bodies: &Bodies) -> Option<Asked> {
         let Some(expression) = &rule.expression else { return Some(Asked::Matched) };
         let vars = Vars::new(event, bodies, &self.slots);
         let mut context = Context::with_env(Arc::clone(&self.env));
@@ -268,17 +277,12 @@ fn add(list: &mut Vec<Arc<str>>, names: &[Arc<str>]) {
 }
 
 /// Writes tags into the event's field `tags`; says whether that changed it.
-fn tag(event: &mut Value, tags: &[Arc<str>]) -> bool {
-    let Value::Object(fields) = event else { return false };
-    if tags.is_empty() {
-        return false;
-    }
-    let list = fields.entry("tags").or_insert_with(|| Value::Array(Vec::new()));
-    let Value::Array(list) = list else { return false };
+fn tag(event: &mut Json<'_>, tags: &[Arc<str>]) -> bool {
+    let Some(Json::List(list)) = event.entry("tags", Json::List(Vec::new())) else { return false };
     let before = list.len();
     for tag in tags {
         if !list.iter().any(|known| known.as_str() == Some(tag)) {
-            list.push(Value::String(tag.to_string()));
+            list.push(Json::Text(tag.to_string().into()));
         }
     }
     list.len() != before

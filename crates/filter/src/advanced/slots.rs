@@ -5,12 +5,13 @@
 
 use super::fields::{BODY_JSON, Step};
 use super::functions::Budget;
+use super::json::{Json, Part};
 use cel::common::types::{
     CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt,
 };
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
-use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -45,20 +46,20 @@ impl Slot {
 /// The bodies of an event as JSON, read when first asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Bodies {
-    request: OnceLock<Option<Value>>,
-    response: OnceLock<Option<Value>>,
+    request: OnceLock<Option<Json<'static>>>,
+    response: OnceLock<Option<Json<'static>>>,
 }
 
 /// An event while expressions are evaluated.
 pub(crate) struct Vars<'e> {
-    event: &'e Value,
+    event: &'e Json<'e>,
     bodies: &'e Bodies,
     slots: &'e [Slot],
     budget: Budget,
 }
 
 impl<'e> Vars<'e> {
-    pub(crate) fn new(event: &'e Value, bodies: &'e Bodies, slots: &'e [Slot]) -> Self {
+    pub(crate) fn new(event: &'e Json<'e>, bodies: &'e Bodies, slots: &'e [Slot]) -> Self {
         Self { event, bodies, slots, budget: Budget::new() }
     }
 
@@ -67,7 +68,7 @@ impl<'e> Vars<'e> {
         self.budget.is_used_up()
     }
 
-    fn look_up(&self, path: &[Step]) -> Option<&'e Value> {
+    fn look_up(&self, path: &[Step]) -> Option<&'e Json<'e>> {
         if let [Step::Key(http), Step::Key(message), Step::Key(body), Step::Key(json), rest @ ..] = path
             && (http.as_str(), body.as_str(), json.as_str()) == ("http", "body", BODY_JSON)
         {
@@ -81,18 +82,19 @@ impl<'e> Vars<'e> {
 }
 
 /// A body as JSON, where it is whole and is JSON.
-fn read_body(body: &Value) -> Option<Value> {
+fn read_body(body: &Json<'_>) -> Option<Json<'static>> {
     let whole = body.get("truncated").is_none() && body.get("encoding").is_none();
-    let content = body.get("content").and_then(Value::as_str).filter(|_| whole)?;
+    let content = body.get("content").and_then(Json::as_str).filter(|_| whole)?;
     // Nearly all that is no JSON is told by its first letter.
     let starts = |c: char| matches!(c, '{' | '[' | '"' | '-' | 't' | 'f' | 'n') || c.is_ascii_digit();
-    content.trim_ascii_start().starts_with(starts).then(|| serde_json::from_str(content).ok())?
+    let value = || serde_json::from_str::<serde_json::Value>(content).ok();
+    content.trim_ascii_start().starts_with(starts).then(value)?.map(Json::from)
 }
 
-fn follow<'v>(value: &'v Value, path: &[Step]) -> Option<&'v Value> {
+fn follow<'v>(value: &'v Json<'v>, path: &[Step]) -> Option<&'v Json<'v>> {
     path.iter().try_fold(value, |value, step| match step {
         Step::Key(name) => value.get(name),
-        Step::Index(number) => value.get(number),
+        Step::Index(number) => value.item(*number),
     })
 }
 
@@ -108,13 +110,15 @@ impl VariableResolver for Vars<'_> {
             Slot::Path(path) => convert(self.look_up(path)?),
             Slot::Has(path) => truth(self.look_up(path).is_some()),
             Slot::Header(path, name) => {
-                let named = |field: &&Value| {
-                    field.get("name").and_then(Value::as_str).is_some_and(|is| is.eq_ignore_ascii_case(name))
+                let named = |field: &&Json<'_>| {
+                    field.get("name").and_then(Json::as_str).is_some_and(|is| is.eq_ignore_ascii_case(name))
                 };
-                let field =
-                    self.look_up(path).and_then(Value::as_array).and_then(|list| list.iter().find(named));
-                let value =
-                    field.and_then(|field| field.get("value")).and_then(Value::as_str).unwrap_or_default();
+                let list = match self.look_up(path) {
+                    Some(Json::List(list)) => list.as_slice(),
+                    _ => &[],
+                };
+                let field = list.iter().find(named).and_then(|field| field.get("value"));
+                let value = field.and_then(Json::as_str).unwrap_or_default();
                 CowVal::owned(CelString::from(value))
             }
             Slot::Constant(value) => CowVal::Borrowed(&**value),
@@ -129,27 +133,39 @@ fn truth<'b>(yes: bool) -> CowVal<'b, 'b> {
 
 /// A value of JSON as one of CEL; text is borrowed. It calls itself as deep as JSON is nested, which its
 /// reader limits.
-pub(crate) fn convert(value: &Value) -> CowVal<'_, '_> {
+pub(crate) fn convert<'v>(value: &'v Json<'v>) -> CowVal<'v, 'v> {
     match value {
-        Value::Null => CowVal::owned(CelNull),
-        Value::Bool(yes) => truth(*yes),
-        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+        Json::Null => CowVal::owned(CelNull),
+        Json::Bool(yes) => truth(*yes),
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(number), _) => CowVal::owned(CelInt::from(number)),
             (None, Some(number)) => CowVal::owned(CelUInt::from(number)),
             (None, None) => CowVal::owned(CelDouble::from(number.as_f64().unwrap_or(f64::NAN))),
         },
-        Value::String(text) => CowVal::owned(CelString::from(text.as_str())),
-        Value::Array(list) => {
+        Json::Text(text) => CowVal::owned(CelString::from(&**text)),
+        Json::List(list) => {
             let list: Vec<Box<dyn Val + '_>> = list.iter().map(|value| convert(value).into_owned()).collect();
             CowVal::owned(CelList::from(list))
         }
-        Value::Object(fields) => {
-            let entry = |(name, value)| {
-                let name: &String = name;
-                (CelMapKey::String(CelString::from(name.as_str())), convert(value).into_owned())
+        Json::Map(fields) => {
+            let entry = |(name, value): &'v (Cow<'v, str>, Json<'v>)| {
+                (CelMapKey::String(CelString::from(&**name)), convert(value).into_owned())
             };
             let map: HashMap<CelMapKey<'_>, Box<dyn Val + '_>> = fields.iter().map(entry).collect();
             CowVal::owned(CelMap::from(map))
         }
     }
+}
+
+/// The part of an event that slots ask for.
+pub(crate) fn part(slots: &[Slot]) -> Part {
+    let mut part = Part::default();
+    for slot in slots {
+        match slot {
+            Slot::Path(path) | Slot::Header(path, _) => part.add(path, true),
+            Slot::Has(path) => part.add(path, false),
+            Slot::Constant(_) | Slot::Budget => {}
+        }
+    }
+    part
 }

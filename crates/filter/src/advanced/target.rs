@@ -1,7 +1,7 @@
 //! Fields that actions change, and how they are reached in an event.
 
 use super::fields::{BODY_JSON, Field, Step};
-use serde_json::{Map, Value};
+use super::json::Json;
 use std::fmt;
 
 /// A field that an action changes.
@@ -75,48 +75,43 @@ impl Target {
 }
 
 /// The value at a path.
-pub(crate) fn find<'v>(event: &'v mut Value, path: &[String]) -> Option<&'v mut Value> {
+pub(crate) fn find<'v, 'a>(event: &'v mut Json<'a>, path: &[String]) -> Option<&'v mut Json<'a>> {
     path.iter().try_fold(event, |value, name| value.get_mut(name))
 }
 
 /// Sets the value at a path, and makes the objects that lead to it; says whether anything changed.
-pub(crate) fn set(event: &mut Value, path: &[String], new: &Value) -> bool {
+pub(crate) fn set(event: &mut Json<'_>, path: &[String], new: &Json<'static>) -> bool {
     let Some((last, parents)) = path.split_last() else { return false };
     let mut at = event;
     for name in parents {
-        let Value::Object(fields) = at else { return false };
-        at = fields.entry(name.clone()).or_insert_with(|| Value::Object(Map::new()));
+        let Some(inner) = at.entry(name, Json::Map(Vec::new())) else { return false };
+        at = inner;
     }
-    let Value::Object(fields) = at else { return false };
-    if fields.get(last) == Some(new) {
-        return false;
-    }
-    fields.insert(last.clone(), new.clone());
+    let Some(value) = at.entry(last, Json::Null).filter(|value| **value != *new) else { return false };
+    *value = new.clone();
     true
 }
 
 /// Removes the value at a path; says whether there was one.
-pub(crate) fn remove(event: &mut Value, path: &[String]) -> bool {
+pub(crate) fn remove(event: &mut Json<'_>, path: &[String]) -> bool {
     let Some((last, parents)) = path.split_last() else { return false };
-    match find(event, parents) {
-        Some(Value::Object(fields)) => fields.remove(last).is_some(),
-        _ => false,
+    let Some(Json::Map(fields)) = find(event, parents) else { return false };
+    let before = fields.len();
+    fields.retain(|(name, _)| name != last);
+    fields.len() != before
+}
+
+/// Header fields.
+pub(crate) fn headers<'v, 'a>(event: &'v mut Json<'a>, path: &[String]) -> Option<&'v mut Vec<Json<'a>>> {
+    match find(event, path) {
+        Some(Json::List(list)) => Some(list),
+        _ => None,
     }
 }
 
-/// The header fields with a name.
-pub(crate) fn headers<'v>(
-    event: &'v mut Value,
-    path: &[String],
-    name: &str,
-) -> impl Iterator<Item = &'v mut Value> {
-    let list = find(event, path).and_then(Value::as_array_mut).into_iter().flatten();
-    list.filter(move |field| is_named(field, name))
-}
-
 /// Whether a header field has a name, whatever its case.
-pub(crate) fn is_named(field: &Value, name: &str) -> bool {
-    field.get("name").and_then(Value::as_str).is_some_and(|is| is.eq_ignore_ascii_case(name))
+pub(crate) fn is_named(field: &Json<'_>, name: &str) -> bool {
+    field.get("name").and_then(Json::as_str).is_some_and(|is| is.eq_ignore_ascii_case(name))
 }
 
 impl fmt::Display for Target {

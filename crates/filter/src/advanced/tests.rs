@@ -119,9 +119,9 @@ fn what_is_wrong_with_an_action_is_said() {
 /// that would take long fail.
 #[test]
 fn loops_end() {
-    let items: Vec<u32> = (0..5000).collect();
+    let items: Vec<u32> = (0..3000).collect();
     let body = json!({"items": items, "text": "x".repeat(200_000)}).to_string();
-    let many = json!({"items": (0..50_000).collect::<Vec<u32>>()}).to_string();
+    let many = json!({"items": (0..20_000).collect::<Vec<u32>>()}).to_string();
     let event =
         json!({"http": {"request": {"body": {"content": body}}, "response": {"body": {"content": many}}}});
     let event = event.to_string();
@@ -132,8 +132,8 @@ fn loops_end() {
     let long = "x + 1 > 0".to_owned() + &" && x + 1 > 0".repeat(500);
     for (expression, fails) in [
         (format!("{items}.all(x, x >= 0)"), false),
-        (format!("{items}.map(x, x + 1).filter(x, x % 2 == 0).size() == 2500"), false),
-        (format!("{many}.exists(x, x == 49999)"), false),
+        (format!("{items}.map(x, x + 1).filter(x, x % 2 == 0).size() == 1500"), false),
+        (format!("{many}.exists(x, x == 19999)"), false),
         (format!("{items}.exists(a, {items}.exists(b, {items}.exists(c, a + b + c == -1)))"), true),
         (format!("{items}.all(a, {items}.all(b, a + b >= 0))"), true),
         (format!("{many}.exists(a, {many}.exists(b, a + b < 0))"), true),
@@ -142,8 +142,8 @@ fn loops_end() {
         (format!("{many}.exists(a, {many}[a] < 0)"), true),
         (format!("{many}.exists(a, a in {many} && a < 0)"), true),
         (format!("{items}.exists(a, {text}.contains('y'))"), true),
-        (format!("{items}.map(a, {text} + 'y').size() == 5000"), true),
-        (format!("{items}.map(a, [{items}, {items}]).size() == 5000"), true),
+        (format!("{items}.map(a, {text} + 'y').size() == 3000"), true),
+        (format!("{items}.map(a, [{items}, {items}]).size() == 3000"), true),
         (format!("{items}.all(x, {long})"), true),
         (format!("{doubling}.size() == 1"), true),
     ] {
