@@ -27,6 +27,7 @@ targets! {
     reassembly in "../../fuzz/fuzz_targets/reassembly.rs",
     http1 in "../../fuzz/fuzz_targets/http1.rs",
     body in "../../fuzz/fuzz_targets/body.rs",
+    filter in "../../fuzz/fuzz_targets/filter.rs",
     mask in "../../fuzz/fuzz_targets/mask.rs",
     capture_file in "../../fuzz/fuzz_targets/capture_file.rs",
     spool in "../../fuzz/fuzz_targets/spool.rs",

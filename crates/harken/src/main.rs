@@ -6,6 +6,7 @@
 mod analysis;
 mod cli;
 mod connector;
+mod filter;
 mod logs;
 mod manual;
 mod mask;
@@ -47,6 +48,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Run(args) => return run::run(&args),
         Command::MirrorSim(args) => return mirror_sim::run(&args),
         Command::Top(args) => return run::top::run(&args),
+        Command::Filter(args) => return filter::run(&args),
         Command::Reload(args) => run::control::reload(&args.control)?,
         Command::Connector(command) => return connector::run(&command),
         Command::Deadletter(command) => return connector::letters::run(&command),

@@ -40,6 +40,7 @@ const TARGETS: &[Target] = &[
     Target { name: "reassembly", max_len: 8192, seeds: Kind::Packets },
     Target { name: "http1", max_len: 16_384, seeds: Kind::Payloads },
     Target { name: "body", max_len: 16_384, seeds: Kind::Payloads },
+    Target { name: "filter", max_len: 16_384, seeds: Kind::Filters },
     Target { name: "mask", max_len: 16_384, seeds: Kind::Payloads },
     Target { name: "capture_file", max_len: 65_536, seeds: Kind::Captures },
     Target { name: "spool", max_len: 16_384, seeds: Kind::Payloads },

@@ -3,6 +3,7 @@
 use crate::sh;
 use anyhow::Result;
 use harken_wire::{Decoded, Decoder, LinkType};
+use serde_json::Value;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,12 @@ pub(super) enum Kind {
     Tunnels,
     /// Payloads of single TCP segments.
     Payloads,
+    /// A simple and an advanced filter file and an event, as the target `filter` takes them.
+    Filters,
 }
+
+/// The table of the filter's decisions, of which its seeds are made.
+const FILTERS: &str = "crates/filter/tests/cases.json";
 
 /// Link types of the golden captures (`LINKTYPE_`) and their numbers in the target `frame`.
 const LINKS: &[(u32, u8)] = &[(1, 0), (113, 1), (276, 2), (101, 3)];
@@ -32,19 +38,35 @@ const TUNNELS: &[(u8, u16, u8)] =
 pub(super) fn write(kind: &Kind, max_len: u32, folder: &Path) -> Result<u64> {
     std::fs::create_dir_all(folder)?;
     let mut seen = HashSet::new();
-    for capture in captures(&sh::root().join("captures"))? {
-        each(kind, &capture, &mut |seed| {
-            let seed = seed.get(..max_len as usize).unwrap_or(seed);
-            let mut hasher = DefaultHasher::new();
-            seed.hash(&mut hasher);
-            let hash = hasher.finish();
-            if !seed.is_empty() && seen.insert(hash) {
-                std::fs::write(folder.join(format!("seed-{hash:016x}")), seed)?;
-            }
-            Ok(())
-        })?;
+    let mut take = |seed: &[u8]| {
+        let seed = seed.get(..max_len as usize).unwrap_or(seed);
+        let mut hasher = DefaultHasher::new();
+        seed.hash(&mut hasher);
+        let hash = hasher.finish();
+        if !seed.is_empty() && seen.insert(hash) {
+            std::fs::write(folder.join(format!("seed-{hash:016x}")), seed)?;
+        }
+        Ok(())
+    };
+    if matches!(kind, Kind::Filters) {
+        filters(&sh::root().join(FILTERS), &mut take)?;
+    } else {
+        for capture in captures(&sh::root().join("captures"))? {
+            each(kind, &capture, &mut take)?;
+        }
     }
     Ok(seen.len() as u64)
+}
+
+/// The rules of each group of the table, with its event.
+fn filters(table: &Path, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let table: Value = serde_json::from_slice(&std::fs::read(table)?)?;
+    let event = table.get("base").map(Value::to_string).unwrap_or_default();
+    for group in table.get("groups").and_then(Value::as_array).into_iter().flatten() {
+        let text = |key: &str| group.get(key).map_or("{}".to_owned(), Value::to_string);
+        take(format!("{}\0{}\0{event}", text("simple"), text("advanced")).as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The captures of the golden cases, one a folder.
@@ -68,7 +90,7 @@ fn each(kind: &Kind, capture: &Path, take: &mut dyn FnMut(&[u8]) -> Result<()>) 
     let mut reader = harken_capture::open(capture)?;
     while let Some(packet) = reader.next_packet()? {
         match kind {
-            Kind::Captures => {}
+            Kind::Captures | Kind::Filters => {}
             Kind::Packets => take(packet.data)?,
             Kind::Frames => {
                 let number =
@@ -126,6 +148,18 @@ mod tests {
         ] {
             assert_eq!(tunnel(&frame), expected);
         }
+    }
+
+    #[test]
+    fn the_table_of_decisions_gives_seeds() {
+        let mut found = 0;
+        filters(&sh::root().join(FILTERS), &mut |seed| {
+            assert_eq!(seed.iter().filter(|byte| **byte == 0).count(), 2);
+            found += 1;
+            Ok(())
+        })
+        .unwrap();
+        assert!(found > 50);
     }
 
     #[test]

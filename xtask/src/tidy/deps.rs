@@ -22,6 +22,8 @@ const ORDER: &[(&str, May)] = &[
     // Values in, values out: masking knows no other crate.
     ("mask", May::Only(&[])),
     ("event", May::Above),
+    // It reads the event as JSON, and masks fields by rule.
+    ("filter", May::Only(&["event", "mask"])),
     ("engine", May::Above),
     // Sources know packets and nothing of what is made of them.
     ("capture", May::Only(&["wire"])),

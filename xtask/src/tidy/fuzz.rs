@@ -21,6 +21,7 @@ const DECODERS: &[(&str, &str)] = &[
     ("crates/http/src/h1", "http1"),
     ("crates/http/src/body", "body"),
     ("crates/mask/src", "mask"),
+    ("crates/filter/src", "filter"),
     ("crates/capture/src", "capture_file"),
     ("crates/engine/src", "whole_capture"),
     ("crates/spool/src", "spool"),

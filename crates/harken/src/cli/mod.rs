@@ -1,10 +1,12 @@
 //! The command line, defined once: help, manual pages and completions are derived from it.
 mod connector;
+mod filter;
 mod mask;
 mod run;
 mod spool;
 
 pub use connector::{Connector, DeadLetter, Named, Settings};
+pub use filter::{Filter, FilterFiles, FilterTest};
 pub use mask::{Mask, MaskTest, ValueForm};
 pub use run::{Control, MirrorSim, Run, Top};
 pub use spool::{Range, Since, Spool, SpoolArgs, SpoolFull};
@@ -49,6 +51,9 @@ pub enum Command {
     /// Look into the durable queue of events, and have it delivered again.
     #[command(subcommand)]
     Spool(Spool),
+    /// Try filter files on recorded events, or have them explained.
+    #[command(subcommand)]
+    Filter(Filter),
     /// Print the JSON Schema of what Harken writes.
     Schema {
         /// Which schema.
