@@ -357,3 +357,80 @@ fn a_datasink_that_is_stuck_holds_back_only_itself() {
     let last = bench.connector.stop();
     assert!(last.balances);
 }
+
+#[test]
+fn dead_letters_that_cannot_be_written_hold_the_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = Ca::new(dir.path(), "ca");
+    let own = ca.issue(&["localhost"], 2030);
+    let server = Server::start(&own, None, |seen| {
+        let bad = seen.method == "POST" && seen.events().iter().any(|event| event["n"] == 3);
+        if bad { Act::status(422) } else { Act::Take }
+    });
+    // A file is where the folder has to be.
+    let blocked = dir.path().join("connector/dead-letters");
+    std::fs::create_dir_all(dir.path().join("connector")).unwrap();
+    std::fs::write(&blocked, "").unwrap();
+    let bench = Bench::start(dir.path(), 10, datasink(&server, &ca.file, json!({})));
+    let failure = |status: &harken_connector::Status| status.routes[0].failure.clone().unwrap_or_default();
+    bench.wait("failing", |status| failure(status).contains("cannot write dead letters"));
+    let ledger = bench.connector.status().routes[0].ledger;
+    assert_eq!(ledger.dead_lettered, 0);
+    assert!(ledger.waiting >= 1, "{ledger:?}");
+    std::fs::remove_file(&blocked).unwrap();
+    let ledger = bench.finish().routes[0].ledger;
+    assert_eq!((ledger.written, ledger.dead_lettered), (9, 1));
+}
+
+/// A proxy that takes CONNECT with a password and passes bytes on; what it was asked for.
+fn proxy() -> (u16, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, asks) = (listener.local_addr().unwrap().port(), std::sync::Arc::clone(&asked));
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let asks = std::sync::Arc::clone(&asks);
+            std::thread::spawn(move || tunnel(client, &asks));
+        }
+    });
+    (port, asked)
+}
+
+fn tunnel(mut client: std::net::TcpStream, asks: &std::sync::Mutex<Vec<String>>) {
+    use std::io::{Read as _, Write as _};
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let target = head.split(' ').nth(1).unwrap().to_owned();
+    asks.lock().unwrap().push(head);
+    let mut server = std::net::TcpStream::connect(target.replace("localhost", "127.0.0.1")).unwrap();
+    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+    let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    // Either end may go away at the end of the test.
+    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+    let _ = std::io::copy(&mut server, &mut client);
+}
+
+#[test]
+fn a_proxy_is_asked_to_connect() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = Ca::new(dir.path(), "ca");
+    let own = ca.issue(&["localhost"], 2030);
+    let server = Server::start(&own, None, |_| Act::Take);
+    let (port, asked) = proxy();
+    let url = format!("http://127.0.0.1:{port}");
+    let more = json!({"proxy": {"type": "http", "url": url, "user": "u", "password": "p"}});
+    let bench = Bench::start(dir.path(), 20, datasink(&server, &ca.file, more));
+    bench.finish();
+    assert_eq!(numbers(&server), (0..20).collect::<Vec<_>>());
+    let asked = asked.lock().unwrap();
+    assert!(!asked.is_empty());
+    for head in asked.iter() {
+        assert!(head.starts_with(&format!("CONNECT localhost:{} ", server.address.port())), "{head}");
+        assert!(head.to_ascii_lowercase().contains("proxy-authorization: basic dtpw"), "{head}");
+    }
+}

@@ -9,11 +9,12 @@
 mod support;
 
 use harken_connector::readers::Local;
-use harken_connector::{Config, Connector, KeepAll, Status};
+use harken_connector::{Config, Connector, Decide, Decision, Filters, KeepAll, Outcome, Status};
 use harken_spool::{Batch, Spool};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 use support::{LONG, Lines, event};
 
@@ -27,6 +28,10 @@ fn append(spool: &Spool, numbers: std::ops::Range<u64>) {
 }
 
 fn start(dir: &Path, lent: Option<&Arc<Spool>>) -> Connector {
+    start_with(dir, lent, Arc::new(KeepAll))
+}
+
+fn start_with(dir: &Path, lent: Option<&Arc<Spool>>, filters: Arc<dyn Filters>) -> Connector {
     let config = json!({
         "dir": dir.join("connector"),
         "readers": {"spool": {"type": "spool", "dir": dir.join("spool")}},
@@ -41,7 +46,7 @@ fn start(dir: &Path, lent: Option<&Arc<Spool>>) -> Connector {
     if let Some(spool) = lent {
         readers.lend(&dir.join("spool"), Arc::clone(spool));
     }
-    Connector::start(&config, &readers, Arc::new(KeepAll), Arc::new(Lines::default())).unwrap()
+    Connector::start(&config, &readers, filters, Arc::new(Lines::default())).unwrap()
 }
 
 fn wait(connector: &Connector, until: impl Fn(&Status) -> bool) {
@@ -115,4 +120,53 @@ fn a_spool_that_is_missing_is_named() {
         error.contains("readers.spool: there is no spool /nonexistent/spool: start the sensor first"),
         "{error}"
     );
+}
+
+/// Drops everything.
+struct DropAll;
+
+impl Decide for DropAll {
+    fn decide(&self, _: &[u8]) -> Decision {
+        Decision::all(Outcome::Drop)
+    }
+}
+
+/// Filters that keep all (0), drop all (1) or are wrong.
+struct Switch(AtomicU8);
+
+impl Filters for Switch {
+    fn load(&self, pipeline: &str) -> Result<Arc<dyn Decide>, String> {
+        assert_eq!(pipeline, "p");
+        match self.0.load(Ordering::Relaxed) {
+            0 => Ok(Arc::new(KeepAll)),
+            1 => Ok(Arc::new(DropAll)),
+            _ => Err("filters-simple.json:1: it is wrong".to_owned()),
+        }
+    }
+}
+
+#[test]
+fn wrong_filters_leave_the_old_ones_in_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let spool = Arc::new(Spool::open(harken_spool::Config::new(dir.join("spool"))).unwrap());
+    let filters = Arc::new(Switch(AtomicU8::new(1)));
+    let connector = start_with(dir, Some(&spool), Arc::clone(&filters) as Arc<dyn Filters>);
+    for (switch, good, numbers, filtered) in
+        [(2, false, 0..10, 10), (0, true, 10..30, 10), (1, true, 30..35, 15)]
+    {
+        filters.0.store(switch, Ordering::Relaxed);
+        let reloaded = connector.reload();
+        assert_eq!(reloaded.is_ok(), good, "{reloaded:?}");
+        append(&spool, numbers.clone());
+        let read = |status: &Status| status.routes.iter().all(|route| route.ledger.read == numbers.end);
+        wait(&connector, read);
+        let status = connector.status();
+        assert_eq!((status.pipelines[0].received, status.pipelines[0].filtered_out), (numbers.end, filtered));
+    }
+    assert!(connector.reload().is_ok());
+    filters.0.store(2, Ordering::Relaxed);
+    let error = connector.reload().unwrap_err();
+    assert_eq!(error, "pipelines.p: filters-simple.json:1: it is wrong");
+    wait(&connector, |status| status.datasinks.iter().all(|sink| sink.written == 20));
 }

@@ -99,10 +99,12 @@ fn trouble(route: &Route, failure: Option<String>) {
 
 /// Reads what is at hand and shares it out.
 fn read(route: &Route, reader: &mut dyn Reader) -> Result<Next, ()> {
-    let decide = Arc::clone(&route.decide.read().unwrap_or_else(PoisonError::into_inner));
+    // Those in force when the events come, not when the waiting for them began.
+    let mut decide = None;
+    let filters = || Arc::clone(&route.decide.read().unwrap_or_else(PoisonError::into_inner));
     let mut events = Vec::new();
     let next = reader.next(WAIT, &mut |number, json| {
-        let decision = decide.decide(json);
+        let decision = decide.get_or_insert_with(filters).decide(json);
         let here = decision.routes.as_ref().is_none_or(|routes| routes.contains(&route.sink.name));
         let fate = match decision.outcome {
             Outcome::Drop => Fate::Filtered,
