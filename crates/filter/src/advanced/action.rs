@@ -60,7 +60,7 @@ impl Actions<'_> {
                     // A name with dots is no step of the key: the place is that of the whole action.
                     match settable(name, value, self.root) {
                         Ok(target) => {
-                            all.extend(with_twin(target).map(|target| (target, Json::from(value.clone()))))
+                            all.extend(with_twin(target).map(|target| (target, Json::from(value.clone()))));
                         }
                         Err(message) => self.problem(&format!("{key}.set"), message),
                     }

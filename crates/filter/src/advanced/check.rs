@@ -1,34 +1,19 @@
-//! An expression is parsed, checked against the fields of the event, and rewritten to ask for slots.
+//! An expression is checked against the fields of the event, and rewritten to ask for slots.
 //!
 //! It calls itself as deep as the expression is nested, which the parser limits.
 
+use super::charge::{self, call};
+use super::compiler::Compiler;
 use super::constants;
 use super::fields::{Field, Step, nearest};
 use super::functions::name;
+use super::place::{Places, Wrong};
 use super::slots::Slot;
 use super::types::{self, Type};
-use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators as op};
-use std::collections::HashSet;
+use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators as op};
 
-/// The most bytes of an expression.
-const LONGEST: usize = 8 * 1024;
-/// The most calls, operators and brackets inside each other.
-const DEEPEST: u16 = 48;
 /// The variable that is the time of the event, which CEL cannot name.
 const TIME: &str = "time";
-
-/// What is wrong with an expression, and the character of it at which it is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wrong {
-    pub(crate) at: usize,
-    pub(crate) message: String,
-}
-
-/// Compiles expressions; all of them share their slots.
-pub(crate) struct Compiler<'r> {
-    root: &'r Field,
-    pub(crate) slots: Vec<Slot>,
-}
 
 /// What is known of a part of an expression.
 #[derive(Clone, Copy)]
@@ -50,92 +35,30 @@ impl<'r> From<&'r Field> for Known<'r> {
 }
 
 /// One expression while it is checked.
-struct Check<'c, 'r> {
+pub(crate) struct Check<'c, 'r> {
     compiler: &'c mut Compiler<'r>,
-    source: SourceInfo,
+    places: Places,
     /// Variables of the loops around.
     scope: Vec<(String, Known<'r>)>,
     loops: usize,
 }
 
-impl<'r> Compiler<'r> {
-    /// A compiler for events with these fields.
-    pub(crate) const fn new(root: &'r Field) -> Self {
-        Self { root, slots: Vec::new() }
+impl<'c, 'r> Check<'c, 'r> {
+    /// A check of the expression whose parts stand there.
+    pub(crate) const fn new(compiler: &'c mut Compiler<'r>, places: Places) -> Self {
+        Self { compiler, places, scope: Vec::new(), loops: 0 }
     }
 
-    /// Compiles an expression; says of which type its value is.
-    ///
-    /// # Errors
-    /// The first thing that is wrong with it.
-    pub(crate) fn compile(&mut self, text: &str) -> Result<(IdedExpr, Type), Wrong> {
-        if text.len() > LONGEST {
-            return Err(Wrong {
-                at: LONGEST,
-                message: format!("longer than {LONGEST} bytes: split the rule"),
-            });
+    /// Checks and rewrites the whole expression; says of which type its value is.
+    pub(crate) fn run(mut self, expr: &mut IdedExpr) -> Result<Type, Wrong> {
+        self.walk(expr).map(|known| known.is)
+    }
+
+    /// In a loop a value that may be large takes its size from the budget.
+    fn charge(&mut self, expr: &mut IdedExpr, known: Known<'_>) {
+        if self.loops > 0 {
+            charge::value(self.compiler, expr, known.is);
         }
-        let parser = cel::parser::Parser::new().max_recursion_depth(DEEPEST).enable_ident_escape_syntax(true);
-        let (mut expr, source) =
-            parser.parse_with_source_info(text).map_err(|errors| parse_error(text, &errors))?;
-        let mut check = Check { compiler: self, source, scope: Vec::new(), loops: 0 };
-        let known = check.walk(&mut expr)?;
-        Ok((expr, known.is))
-    }
-
-    fn slot(&mut self, slot: Slot) -> Expr {
-        let known = self.slots.iter().position(|other| other.same(&slot));
-        let number = known.unwrap_or_else(|| {
-            self.slots.push(slot);
-            self.slots.len() - 1
-        });
-        Expr::Ident(format!("#{number}"))
-    }
-}
-
-/// The first error of the parser that says something.
-fn parse_error(text: &str, errors: &cel::ParseErrors) -> Wrong {
-    let Some(first) = errors.errors.iter().find(|error| error.pos.0 > 0).or_else(|| errors.errors.first())
-    else {
-        return Wrong { at: 0, message: "cannot be parsed".to_owned() };
-    };
-    let (line, column) =
-        (usize::try_from(first.pos.0).unwrap_or(1), usize::try_from(first.pos.1).unwrap_or(1));
-    let before: usize =
-        text.split_inclusive('\n').take(line.saturating_sub(1)).map(|line| line.chars().count()).sum();
-    let at = (before + column.saturating_sub(1)).min(text.chars().count());
-    // "Syntax error: mismatched input '<EOF>' expecting {...}": the list of tokens helps nobody.
-    let message = first.msg.split(" expecting").next().unwrap_or_default();
-    let message = if message.contains("'<EOF>'") { "it ends too early" } else { message };
-    Wrong { at, message: format!("cannot be parsed: {}", message.trim_start_matches("Syntax error: ")) }
-}
-
-impl<'r> Check<'_, 'r> {
-    fn wrong<T>(&self, id: u64, message: impl Into<String>) -> Result<T, Wrong> {
-        Err(Wrong {
-            at: self.source.offset_for(id).map_or(0, |(start, _)| start as usize),
-            message: message.into(),
-        })
-    }
-
-    /// An error at the name of a field, which stands behind the dot that the expression is known by.
-    fn wrong_field<T>(&self, id: u64, field: &str, message: String) -> Result<T, Wrong> {
-        let start = self.source.offset_for(id).map_or(0, |(start, _)| start as usize);
-        let rest: String = self.source.source.chars().skip(start).collect();
-        let behind =
-            rest.find(field).and_then(|at| rest.get(..at)).map_or(0, |before| before.chars().count());
-        Err(Wrong { at: start + behind, message })
-    }
-
-    /// An error at the name of a function, which stands before the bracket that its call is known by.
-    fn wrong_call<T>(&self, id: u64, name: &str, message: String) -> Result<T, Wrong> {
-        let start = self.source.offset_for(id).map_or(0, |(start, _)| start as usize);
-        let before: String = self.source.source.chars().take(start).collect();
-        let named = before
-            .rfind(name)
-            .filter(|at| before.get(at + name.len()..).is_some_and(|gap| gap.trim().is_empty()));
-        let at = named.and_then(|at| before.get(..at)).map_or(start, |before| before.chars().count());
-        Err(Wrong { at, message })
     }
 
     fn in_scope(&self, name: &str) -> Option<Known<'r>> {
@@ -180,8 +103,8 @@ impl<'r> Check<'_, 'r> {
     fn field(&self, path: &[(Step, u64)]) -> Result<&'r Field, Wrong> {
         path.iter().try_fold(self.compiler.root, |field, (step, id)| {
             field.step(step).or_else(|message| match step {
-                Step::Key(name) => self.wrong_field(*id, name, message),
-                Step::Index(_) => self.wrong(*id, message),
+                Step::Key(name) => self.places.wrong_field(*id, name, message),
+                Step::Index(_) => self.places.wrong(*id, message),
             })
         })
     }
@@ -244,9 +167,9 @@ impl<'r> Check<'_, 'r> {
             Expr::Comprehension(_) => self.comprehension(expr),
             Expr::Struct(message) => {
                 let message = format!("there is no message '{}'", message.type_name);
-                self.wrong(id, message)
+                self.places.wrong(id, message)
             }
-            Expr::Unspecified => self.wrong(id, "cannot be parsed"),
+            Expr::Unspecified => self.places.wrong(id, "cannot be parsed"),
         }
     }
 
@@ -280,17 +203,17 @@ impl<'r> Check<'_, 'r> {
         }
         let time = [TIME.to_owned()];
         let known = fields.keys().filter(|name| *name != "@timestamp").chain(&time);
-        self.wrong(id, format!("there is no variable '{name}'{}", nearest(name, known)))
+        self.places.wrong(id, format!("there is no variable '{name}'{}", nearest(name, known)))
     }
 
     fn select(&self, id: u64, operand: Known<'r>, field: &str) -> Result<Known<'r>, Wrong> {
         if let Some(known) = operand.field {
             let inner = known.step(&Step::Key(field.to_owned()));
-            return inner.map(Known::from).or_else(|message| self.wrong_field(id, field, message));
+            return inner.map(Known::from).or_else(|message| self.places.wrong_field(id, field, message));
         }
         match operand.is {
             Type::Map | Type::Dyn => Ok(Type::Dyn.into()),
-            other => self.wrong_field(id, field, format!("{} has no field '{field}'", other.name())),
+            other => self.places.wrong_field(id, field, format!("{} has no field '{field}'", other.name())),
         }
     }
 
@@ -313,11 +236,11 @@ impl<'r> Check<'_, 'r> {
                 let names: Vec<&str> = types.iter().map(|of| of.name()).collect();
                 let message =
                     format!("'{}' does not take {}", types::sign(&call.func_name), names.join(" and "));
-                return self.wrong(id, message);
+                return self.places.wrong(id, message);
             }
             None => match types::function(&call.func_name, call.target.is_some(), &types) {
                 Ok(result) => result,
-                Err(message) => return self.wrong_call(id, &call.func_name, message),
+                Err(message) => return self.places.wrong_call(id, &call.func_name, message),
             },
         };
         self.constant(call)?;
@@ -372,45 +295,16 @@ impl<'r> Check<'_, 'r> {
                 "{} takes text that stands in the expression here, no value of the event",
                 call.func_name
             );
-            return self.wrong(last.id, message);
+            return self.places.wrong(last.id, message);
         };
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         match make(&texts) {
             Ok(value) => last.expr = self.compiler.slot(Slot::Constant(value)),
-            Err(message) => return self.wrong(last.id, message),
+            Err(message) => return self.places.wrong(last.id, message),
         }
         call.func_name = to.to_owned();
         call.args.splice(..0, call.target.take().map(|target| *target));
         Ok(())
-    }
-
-    /// In a loop a value that may be large takes its size from the budget.
-    fn charge(&mut self, expr: &mut IdedExpr, known: Known<'_>) {
-        let constant = matches!(&expr.expr, Expr::Literal(_));
-        // The accumulator of `map` and `filter`, which the library appends to in place.
-        let accumulator = matches!(&expr.expr, Expr::Ident(name) if name.starts_with('@'));
-        // `@result + [x]` must stay as it is to be known for appending; its element was charged.
-        let list = matches!(&expr.expr, Expr::List(_));
-        if self.loops == 0 || known.is.is_small() || constant || accumulator || list {
-            return;
-        }
-        if let Expr::Ident(name) = &expr.expr
-            && let Some(Slot::Constant(_)) =
-                name.strip_prefix('#').and_then(|n| self.compiler.slots.get(n.parse::<usize>().ok()?))
-        {
-            return;
-        }
-        self.charged(expr, None);
-    }
-
-    /// Wraps an expression so that its value is charged for, as often as `times` says.
-    fn charged(&mut self, expr: &mut IdedExpr, times: Option<i64>) {
-        let inner = std::mem::take(expr);
-        let id = inner.id;
-        let times = times.map(|times| Expr::Literal(LiteralValue::Int(times.into())));
-        let budget = self.compiler.slot(Slot::Budget);
-        let before = std::iter::once(budget).chain(times).map(|expr| IdedExpr { id, expr });
-        *expr = IdedExpr { id, expr: call(name::CHARGED, before.chain([inner]).collect()) };
     }
 
     fn comprehension(&mut self, expr: &mut IdedExpr) -> Result<Known<'r>, Wrong> {
@@ -421,22 +315,19 @@ impl<'r> Check<'_, 'r> {
             (_, Type::List | Type::Dyn) => Type::Dyn.into(),
             (_, Type::Map) => Type::Dyn.into(),
             (_, other) => {
-                return self.wrong(all.iter_range.id, format!("{} has no elements to go over", other.name()));
+                return self
+                    .places
+                    .wrong(all.iter_range.id, format!("{} has no elements to go over", other.name()));
             }
         };
-        let names: HashSet<&String> = match self.compiler.root {
-            Field::Object(fields) => fields.keys().collect(),
-            _ => HashSet::new(),
-        };
-        if names.contains(&all.iter_var) {
+        if self.compiler.root.step(&Step::Key(all.iter_var.clone())).is_ok() {
             let message = format!(
                 "'{}' is a part of the event: give the variable of the loop another name",
                 all.iter_var
             );
-            return self.wrong(expr.id, message);
+            return self.places.wrong(expr.id, message);
         }
-        let parts = parts(&all.loop_cond) + parts(&all.loop_step);
-        self.charged(&mut all.iter_range, Some(parts));
+        charge::range(self.compiler, &mut all.iter_range, [&all.loop_cond, &all.loop_step]);
         let accumulator = self.walk(&mut all.accu_init)?;
         let outside = self.scope.len();
         self.scope.push((all.accu_var.clone(), accumulator));
@@ -449,31 +340,4 @@ impl<'r> Check<'_, 'r> {
         self.scope.truncate(outside);
         result.map(|known| known.is.into())
     }
-}
-
-/// The parts of an expression, each of which is evaluated at most once but in loops.
-fn parts(expr: &IdedExpr) -> i64 {
-    let all = |exprs: &[IdedExpr]| exprs.iter().map(parts).sum::<i64>();
-    1 + match &expr.expr {
-        Expr::Call(call) => call.target.as_deref().map_or(0, parts) + all(&call.args),
-        Expr::Select(select) => parts(&select.operand),
-        Expr::List(list) => all(&list.elements),
-        Expr::Map(map) => map
-            .entries
-            .iter()
-            .map(|entry| match &entry.expr {
-                EntryExpr::MapEntry(entry) => parts(&entry.key) + parts(&entry.value),
-                EntryExpr::StructField(field) => parts(&field.value),
-            })
-            .sum(),
-        // What is in an inner loop is charged for when that begins.
-        Expr::Comprehension(inner) => {
-            parts(&inner.iter_range) + parts(&inner.accu_init) + parts(&inner.result)
-        }
-        Expr::Struct(_) | Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => 0,
-    }
-}
-
-fn call(name: &str, args: Vec<IdedExpr>) -> Expr {
-    Expr::Call(CallExpr { func_name: name.to_owned(), target: None, args })
 }

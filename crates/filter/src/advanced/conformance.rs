@@ -1,7 +1,7 @@
 //! The published conformance cases of CEL (github.com/google/cel-spec, Apache-2.0) against the evaluator as
 //! rules use it: parsed, checked, rewritten. `tests/cel/README.md` says which cases those are.
 
-use super::check::Compiler;
+use super::compiler::Compiler;
 use super::fields::Field;
 use super::functions::environment;
 use super::json::Json;

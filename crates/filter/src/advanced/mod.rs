@@ -1,12 +1,15 @@
 //! Advanced filters: rules with an expression in CEL over the whole event, and actions.
 
 mod action;
+mod charge;
 mod check;
+mod compiler;
 mod constants;
 mod fields;
 mod functions;
 mod json;
 mod model;
+mod place;
 mod slots;
 mod target;
 mod types;
@@ -24,7 +27,7 @@ use action::{Action, Actions};
 use cel::common::ast::IdedExpr;
 use cel::common::types::CelBool;
 use cel::{Context, Env, ExecutionError, Value as Evaluate};
-use check::Compiler;
+use compiler::Compiler;
 use fields::Field;
 use harken_mask::Masker;
 use json::{Json, Part};
