@@ -22,7 +22,7 @@ mod report;
 mod route;
 mod sink;
 
-pub use config::Config;
+pub use config::{Config, FilterFiles, Pipeline};
 pub use connector::{Connector, dead_letters, status_file};
 pub use datasink::{Batch, Datasink, Event, Failure, Invalid, Limits, Refusal};
 pub use decide::{Decide, Decision, Filters, KeepAll, Outcome};

@@ -53,6 +53,21 @@ pub struct Pipeline {
     pub reader: String,
     /// The names of its datasinks.
     pub datasinks: Vec<String>,
+    /// Which events go on, and what is changed in them. Without it the shipped filters are in force, which exclude
+    /// health checks and static assets.
+    #[serde(default)]
+    pub filters: FilterFiles,
+}
+
+/// The filter files of a pipeline. They are read again when they change; one that is wrong leaves the rules that are
+/// in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FilterFiles {
+    /// Simple filters (`filters-simple.json`); the shipped ones are asked behind them.
+    pub simple: Option<PathBuf>,
+    /// Advanced filters (`filters-advanced.json`).
+    pub advanced: Option<PathBuf>,
 }
 
 /// How `connector.log` is rotated.

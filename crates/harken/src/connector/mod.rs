@@ -1,12 +1,14 @@
 //! `harken connector`: the connector as a process of its own.
+mod filters;
 pub mod letters;
 mod process;
 
 use crate::cli::{self, Settings};
 use anyhow::{Context as _, Result, anyhow, bail};
+use filters::{Files, Watch};
 use harken_connector::log::{FileLog, Level, Log};
 use harken_connector::readers::Local;
-use harken_connector::{Config, Connector, KeepAll, operator, status_file};
+use harken_connector::{Config, Connector, operator, status_file};
 use process::PidFile;
 use serde_json::Value;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -53,19 +55,21 @@ fn foreground(settings: &Settings) -> Result<()> {
     let log = FileLog::open(&path, config.log.max_bytes, config.log.keep);
     let log: Arc<dyn Log> = Arc::new(log.with_context(|| format!("cannot write {}", path.display()))?);
     let readers = Local::new(&config.dir);
-    let connector = Connector::start(&config, &readers, Arc::new(KeepAll), Arc::clone(&log));
+    let connector = Connector::start(&config, &readers, Arc::new(Files::new(&config)), Arc::clone(&log));
+    let mut watch = Watch::new(&config);
     let connector = connector.map_err(|error| anyhow!("{}: {error}", settings.config.display()))?;
     log.say(Level::Info, &format!("running, configuration {}", settings.config.display()));
     eprintln!("harken connector: running, log in {}", path.display());
     while !connector.is_finished() {
-        match signals.pending().next() {
-            Some(SIGHUP) => {
-                if let Err(error) = connector.reload() {
-                    log.say(Level::Error, &format!("the old filters stay in force: {error}"));
-                }
+        let signal = signals.pending().next();
+        if signal == Some(SIGHUP) || watch.has_changed() {
+            if let Err(error) = connector.reload() {
+                log.say(Level::Error, &format!("the old filters stay in force: {error}"));
             }
-            Some(_) => break,
-            None => std::thread::sleep(LOOK),
+        } else if signal.is_some() {
+            break;
+        } else {
+            std::thread::sleep(LOOK);
         }
     }
     let last = connector.stop();

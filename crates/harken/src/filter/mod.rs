@@ -22,32 +22,36 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     match args {
         Args::Test(args) => test(args),
         Args::Explain(files) => {
-            print(&explain(&load(files)?))?;
+            print(&explain(&of(files)?))?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
 /// Compiles the files that are named, and the shipped ones where none is.
-fn load(files: &FilterFiles) -> Result<Filter> {
+pub fn load(simple: Option<&Path>, advanced: Option<&Path>) -> Result<Filter> {
     let read = |path: &Path| {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         anyhow::Ok((path.display().to_string(), text))
     };
-    let simple = match &files.simple {
+    let simple = match simple {
         Some(path) => read(path).and_then(|(name, text)| Ok(Simple::parse(&name, &text)?))?,
         None => Simple::empty(),
     };
-    let advanced = match &files.advanced {
+    let advanced = match advanced {
         Some(path) => read(path).and_then(|(name, text)| Ok(Advanced::parse(&name, &text)?))?,
         None => Advanced::shipped()?,
     };
     Ok(Filter::new(&simple, &advanced)?)
 }
 
+fn of(files: &FilterFiles) -> Result<Filter> {
+    load(files.simple.as_deref(), files.advanced.as_deref())
+}
+
 fn test(args: &FilterTest) -> Result<ExitCode> {
-    let filter = load(&args.files)?;
+    let filter = of(&args.files)?;
     let mut lines = Lines::open(&args.events)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut show: Box<dyn Show> = if args.json { Box::new(Json) } else { Box::new(Human) };
