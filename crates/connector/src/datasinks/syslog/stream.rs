@@ -11,10 +11,28 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// Pause before looking again whether a connection is gone.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// A connection to the receiver.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// What is below TLS.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Stream for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
 
 /// Makes connections, and keeps those that are free where they are kept.
 pub(super) struct Streams {
@@ -150,11 +168,17 @@ async fn read_to_end(stream: &mut Box<dyn Stream>) -> io::Result<()> {
     let mut buffer = [0; 512];
     loop {
         match stream.read(&mut buffer).await {
-            Ok(0) => return Ok(()),
+            Ok(0) => break,
             Ok(_) => {}
             // Closed without the farewell of TLS, but closed.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
             Err(error) => return Err(error),
         }
     }
+    // A receiver that closes before everything has come to it answers what comes later by a reset. TCP knows when the
+    // connection is gone: only then there is no peer any more.
+    while stream.tcp().peer_addr().is_ok() {
+        tokio::time::sleep(LOOK).await;
+    }
+    stream.tcp().take_error()?.map_or(Ok(()), Err)
 }
