@@ -1,5 +1,6 @@
 //! The datasink `parquet`, read back by DuckDB.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test stops by panicking")]
+#![allow(clippy::needless_pass_by_value, reason = "a literal reads better without a reference")]
 mod support;
 
 use serde_json::{Value, json};
