@@ -43,7 +43,7 @@ fn what_is_wrong_is_named() {
 #[test]
 fn the_schema_has_every_kind() {
     let schema = Config::schema().to_string();
-    for kind in ["spool", "file", "http", "stdout"] {
+    for kind in ["spool", "file", "http", "parquet", "stdout", "syslog"] {
         assert!(schema.contains(&format!("\"const\":\"{kind}\"")), "{kind}: {schema}");
     }
 }

@@ -1,7 +1,11 @@
 //! The kinds of datasinks. A new one is a file here, and a line in each of the three places below.
+mod fields;
 pub mod file;
 pub mod http;
+pub mod parquet;
+mod probe;
 pub mod stdout;
+pub mod syslog;
 
 use crate::config::Delivery;
 use crate::datasink::Datasink;
@@ -17,8 +21,12 @@ pub enum Kind {
     File(file::Config),
     /// A receiver over HTTP or HTTPS.
     Http(Box<http::Config>),
+    /// A folder of Parquet files.
+    Parquet(parquet::Config),
     /// Standard output.
     Stdout(stdout::Config),
+    /// A syslog receiver over UDP, TCP or TLS.
+    Syslog(Box<syslog::Config>),
 }
 
 /// A datasink, and how it is fed.
@@ -40,7 +48,9 @@ impl Kind {
         let (datasink, delivery): (Arc<dyn Datasink>, _) = match self {
             Self::File(config) => (Arc::new(file::FileSink::new(config)?), &config.delivery),
             Self::Http(config) => (Arc::new(http::Http::open(config)?), &config.delivery),
+            Self::Parquet(config) => (Arc::new(parquet::Parquet::new(config)?), &config.delivery),
             Self::Stdout(config) => (Arc::new(stdout::Stdout), &config.delivery),
+            Self::Syslog(config) => (Arc::new(syslog::Syslog::open(config)?), &config.delivery),
         };
         delivery.check()?;
         Ok(Opened { datasink, delivery: delivery.clone() })

@@ -11,6 +11,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// A line that is not overlooked.
+pub(crate) fn skip(why: &str) {
+    eprintln!("\n!!! SKIPPED: {why}\n");
+}
+
 /// Longest wait for what has to come.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
@@ -57,12 +62,17 @@ pub(crate) fn delivery() -> Value {
 
 impl Bench {
     pub(crate) fn start(dir: &Path, count: u64, datasinks: Value) -> Self {
+        Self::start_with(dir, &events_file(dir, count), datasinks)
+    }
+
+    /// Over this file.
+    pub(crate) fn start_with(dir: &Path, events: &Path, datasinks: Value) -> Self {
         let names: Vec<_> = datasinks.as_object().unwrap().keys().cloned().collect();
         let config = json!({
             "dir": dir.join("connector"),
             "period_s": 1,
             "stop_s": 2,
-            "readers": {"file": {"type": "file", "path": events_file(dir, count)}},
+            "readers": {"file": {"type": "file", "path": events}},
             "datasinks": datasinks,
             "pipelines": {"p": {"reader": "file", "datasinks": names}},
         });

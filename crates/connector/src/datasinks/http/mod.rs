@@ -3,7 +3,7 @@ mod answer;
 mod auth;
 mod body;
 mod config;
-mod tls;
+pub(crate) mod tls;
 
 pub use config::{Auth, Compression, Config, Format, Oauth2, Proxy, Tls, Version};
 

@@ -12,11 +12,11 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// What is said about the certificate that was refused last.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Refused(Arc<Mutex<Option<String>>>);
+pub(crate) struct Refused(Arc<Mutex<Option<String>>>);
 
 impl Refused {
     /// Takes it.
-    pub(super) fn take(&self) -> Option<String> {
+    pub(crate) fn take(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -26,7 +26,7 @@ impl Refused {
 }
 
 /// The client's side of TLS.
-pub(super) fn client(tls: &Tls, version: Version, refused: &Refused) -> Result<ClientConfig, String> {
+pub(crate) fn client(tls: &Tls, version: Version, refused: &Refused) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> =
         if tls.dangerously_accept_any_certificate_and_let_anyone_read_the_events {
@@ -155,7 +155,7 @@ fn explain(certificate: &CertificateDer<'_>, name: &ServerName<'_>, error: &Erro
             ),
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
                 "it is for other names".to_owned(),
-                "use one of its names in url, or have it issued for this one",
+                "use one of its names in the address, or have it issued for this one",
             ),
             other => (other.to_string(), "have the receiver's certificate issued anew"),
         },
