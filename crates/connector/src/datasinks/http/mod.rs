@@ -76,7 +76,7 @@ impl Http {
         // The verifier knows more than its error can say.
         let text = cause(error);
         if text.contains("invalid peer certificate")
-            && let Some(reason) = self.refused.take()
+            && let Some(reason) = self.refused.last()
         {
             return Failure::Invalid(Invalid { reason });
         }

@@ -15,9 +15,9 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 pub(crate) struct Refused(Arc<Mutex<Option<String>>>);
 
 impl Refused {
-    /// Takes it.
-    pub(crate) fn take(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Gives it. It stays: several attempts at a time may fail of the same certificate.
+    pub(crate) fn last(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn put(&self, text: String) {

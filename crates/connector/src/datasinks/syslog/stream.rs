@@ -88,7 +88,7 @@ impl Streams {
 
     /// What an error means.
     fn failure(&self, error: &io::Error) -> Failure {
-        let told = self.tls.as_ref().and_then(|(_, _, refused)| refused.take());
+        let told = self.tls.as_ref().and_then(|(_, _, refused)| refused.last());
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match (tls, told) {
             (Some(rustls::Error::InvalidCertificate(_)), Some(reason)) => {
