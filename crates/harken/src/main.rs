@@ -79,6 +79,11 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Whether an error is that whoever reads the output went away, which is no failure: it has seen enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 fn version(json: bool) -> Result<String> {
     let debug = cfg!(debug_assertions);
     if !json {

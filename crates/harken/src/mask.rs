@@ -1,13 +1,14 @@
 //! `harken mask test`: what masking makes of a value, and of recorded events.
 use crate::analysis::{mask_config, usage};
 use crate::cli::{MaskTest, ValueForm};
+use crate::filter::events::Lines;
 use anyhow::{Context as _, Result};
 use harken_event::masking::Form;
 use harken_mask::{Config, Masker, Report};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// Runs the command.
@@ -16,25 +17,21 @@ pub fn test(args: &MaskTest) -> Result<()> {
     let mut masker = Masker::new(&config).unwrap_or_else(|error| usage(&format!("--masking: {error}")));
     let mut out = io::stdout().lock();
     let done = match &args.events {
-        Some(path) => events(&mut masker, open(path)?, args.json, &mut out),
+        Some(path) => events(&mut masker, Lines::open(path)?, args.json, &mut out),
         None => value(&mut masker, args, &mut out),
     };
     match done {
-        Err(error)
-            if error.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::BrokenPipe) =>
-        {
-            Ok(())
-        }
+        Err(error) if crate::is_broken_pipe(&error) => Ok(()),
         done => done,
     }
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead>> {
+fn open(path: &Path) -> Result<Box<dyn Read>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdin().lock()));
     }
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Box::new(BufReader::new(file)))
+    Ok(Box::new(file))
 }
 
 fn value(masker: &mut Masker, args: &MaskTest, out: &mut impl Write) -> Result<()> {
@@ -88,16 +85,12 @@ fn line(entry: &harken_mask::Masked) -> String {
 }
 
 /// Masks every value of recorded events, and counts.
-fn events(masker: &mut Masker, input: Box<dyn BufRead>, as_json: bool, out: &mut impl Write) -> Result<()> {
+fn events(masker: &mut Masker, mut input: Lines, as_json: bool, out: &mut impl Write) -> Result<()> {
     let mut totals: BTreeMap<(&'static str, &'static str), u64> = BTreeMap::new();
     let (mut count, mut with) = (0_u64, 0_u64);
-    for (number, read) in input.lines().enumerate() {
-        let read = read.with_context(|| format!("line {}", number + 1))?;
-        if read.trim().is_empty() {
-            continue;
-        }
-        let event: Value = serde_json::from_str(&read)
-            .with_context(|| format!("line {} is no event: give the output of --format ecs", number + 1))?;
+    while let Some(event) = input.next()? {
+        let event: Value = serde_json::from_slice(event)
+            .with_context(|| format!("event {} is none: give the output of --format ecs", count + 1))?;
         let report = event_report(masker, &event);
         count += 1;
         with += u64::from(!report.is_empty());

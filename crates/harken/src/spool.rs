@@ -24,13 +24,9 @@ pub fn run(command: &Spool) -> Result<()> {
         Spool::Export { at, range, output } => export(&at.spool, range, output),
     };
     match done {
-        Err(error) if is_broken_pipe(&error) => Ok(()),
+        Err(error) if crate::is_broken_pipe(&error) => Ok(()),
         done => done,
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn look(dir: &Path) -> Result<Status> {

@@ -26,6 +26,15 @@ impl Parts<'_> {
             out.truncate(before);
         }
     }
+
+    /// Appends the rest if anything was masked, and says whether.
+    fn finish(self, out: &mut Vec<u8>) -> bool {
+        let is_changed = self.copied > 0;
+        if is_changed {
+            out.extend_from_slice(self.text.get(self.copied..).unwrap_or_default());
+        }
+        is_changed
+    }
 }
 
 /// Masks the password before a host, what is found in the path, and the query; the fragment as a query, since
@@ -51,11 +60,7 @@ pub(crate) fn mask(masker: &mut Masker, text: &[u8], out: &mut Vec<u8>, report: 
             parts.part((start + 1, end), out, |pairs, out| form::mask(masker, location, pairs, out, report));
         }
     }
-    let is_changed = parts.copied > 0;
-    if is_changed {
-        out.extend_from_slice(text.get(parts.copied..).unwrap_or_default());
-    }
-    is_changed
+    parts.finish(out)
 }
 
 /// Where the authority stands, RFC 3986 section 3.2; empty at the start when there is none.
@@ -97,11 +102,7 @@ fn path(masker: &mut Masker, text: &[u8], out: &mut Vec<u8>, report: &mut Report
         });
         start = end + 1;
     }
-    let is_changed = parts.copied > 0;
-    if is_changed {
-        out.extend_from_slice(text.get(parts.copied..).unwrap_or_default());
-    }
-    is_changed
+    parts.finish(out)
 }
 
 /// Whether a header field of this name holds a URL.

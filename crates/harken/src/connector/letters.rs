@@ -1,5 +1,6 @@
 //! `harken deadletter`.
-use crate::cli::{DeadLetter, Named, Settings};
+use super::read;
+use crate::cli::{DeadLetter, Named};
 use anyhow::{Context as _, Result, anyhow};
 use harken_connector::deadletter::Letter;
 use harken_connector::{Config, dead_letters, operator};
@@ -13,10 +14,6 @@ pub fn run(command: &DeadLetter) -> Result<ExitCode> {
         DeadLetter::Replay(named) => return replay(&read(&named.settings)?, named),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn read(settings: &Settings) -> Result<Config> {
-    Config::read(&settings.config).map_err(|error| anyhow!(error))
 }
 
 fn list(config: &Config) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `harken filter`: filter files are tried on recorded events, or explained.
 
-mod events;
+pub mod events;
 mod show;
 
 use crate::cli::{Filter as Args, FilterFiles, FilterTest};
@@ -10,7 +10,7 @@ use events::Lines;
 use harken_filter::{Advanced, Decision, Defaults, Filter, Simple, State, Verdict};
 use show::{Human, Json, Show, Totals};
 use std::fmt::Write as _;
-use std::io::{BufWriter, ErrorKind, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -58,14 +58,9 @@ fn test(args: &FilterTest) -> Result<ExitCode> {
     match each(&filter, &mut lines, &mut *show, &mut out).and_then(|damaged| Ok((damaged, out.flush()?))) {
         Ok((false, ())) => Ok(ExitCode::SUCCESS),
         Ok((true, ())) => Ok(ExitCode::from(DAMAGED)),
-        // Whoever reads the lines has seen enough.
-        Err(error) if broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        Err(error) if crate::is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error),
     }
-}
-
-fn broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 /// Shows what becomes of each event, and the totals; says whether some lines were no events.
