@@ -99,12 +99,11 @@ impl Connector {
                 let decide = filters.load(name).map_err(|error| format!("pipelines.{name}: {error}"))?;
                 let dead = dead_letters(config, name, &sink.name);
                 let (sink, log) = (Arc::clone(sink), Arc::clone(&log));
-                let route = Route::new(name, sink, decide, dead, log, phases.clone());
-                opened.push(
-                    readers
-                        .open(kind, &route.name())
-                        .map_err(|error| format!("readers.{}: {error}", pipeline.reader))?,
-                );
+                let reader = readers.open(kind, &route::name(name, &sink));
+                let reader = reader.map_err(|error| format!("readers.{}: {error}", pipeline.reader))?;
+                let route = Route::new(name, sink, reader.as_ref(), decide, dead, log, phases.clone());
+                let route = route.map_err(|error| format!("pipelines.{name}: {error}"))?;
+                opened.push(reader);
                 routes.push(Arc::new(route));
             }
         }

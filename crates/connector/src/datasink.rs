@@ -1,9 +1,11 @@
 //! What a datasink is: a place that takes batches of events, and says what became of them.
+use crate::readers::Reader;
 use async_trait::async_trait;
 use bytes::Bytes;
 use ring::digest::{Context, SHA256};
 use std::fmt;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One event on its way: a JSON object without a line end.
@@ -169,6 +171,16 @@ pub trait Datasink: Send + Sync {
 
     /// Writes a batch.
     async fn write(&self, batch: &Batch) -> Result<(), Failure>;
+
+    /// What writes in its place for one route, where writing and the position of its reader go together; nothing where
+    /// they do not.
+    ///
+    /// # Errors
+    ///
+    /// A reader that cannot do so, with the mend.
+    fn bind(&self, _route: &str, _reader: &dyn Reader) -> Result<Option<Arc<dyn Datasink>>, String> {
+        Ok(None)
+    }
 
     /// What the operator has to be told each period, for example that certificates are not verified.
     fn warnings(&self) -> Vec<String> {

@@ -17,18 +17,26 @@ pub struct Ledger {
     pub written: u64,
     /// Put aside as dead letters.
     pub dead_lettered: u64,
+    /// Given back undone since the reader was moved back or its partitions were taken back; they are read again, here or
+    /// by another process.
+    pub given_back: u64,
 }
 
 impl Ledger {
     /// Whether everything that was read is somewhere.
     pub fn balances(&self) -> bool {
         self.read
-            == self.filtered_out + self.routed_elsewhere + self.waiting + self.written + self.dead_lettered
+            == self.filtered_out
+                + self.routed_elsewhere
+                + self.waiting
+                + self.written
+                + self.dead_lettered
+                + self.given_back
     }
 
-    /// What the datasink got: all that the filters have sent it.
+    /// What the datasink got: all that the filters have sent it, and that was not given back.
     pub fn received(&self) -> u64 {
-        self.read - self.filtered_out - self.routed_elsewhere
+        self.read - self.filtered_out - self.routed_elsewhere - self.given_back
     }
 }
 

@@ -14,6 +14,7 @@ pub mod datasinks;
 pub mod deadletter;
 pub mod decide;
 mod files;
+pub mod kafka;
 mod ledger;
 pub mod log;
 pub mod operator;

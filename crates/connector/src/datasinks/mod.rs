@@ -2,6 +2,7 @@
 mod fields;
 pub mod file;
 pub mod http;
+pub mod kafka;
 pub mod parquet;
 mod probe;
 pub mod stdout;
@@ -21,6 +22,8 @@ pub enum Kind {
     File(file::Config),
     /// A receiver over HTTP or HTTPS.
     Http(Box<http::Config>),
+    /// A topic of a Kafka cluster.
+    Kafka(Box<kafka::Config>),
     /// A folder of Parquet files.
     Parquet(parquet::Config),
     /// Standard output.
@@ -48,6 +51,7 @@ impl Kind {
         let (datasink, delivery): (Arc<dyn Datasink>, _) = match self {
             Self::File(config) => (Arc::new(file::FileSink::new(config)?), &config.delivery),
             Self::Http(config) => (Arc::new(http::Http::open(config)?), &config.delivery),
+            Self::Kafka(config) => (Arc::new(kafka::Kafka::open(config)?), &config.delivery),
             Self::Parquet(config) => (Arc::new(parquet::Parquet::new(config)?), &config.delivery),
             Self::Stdout(config) => (Arc::new(stdout::Stdout), &config.delivery),
             Self::Syslog(config) => (Arc::new(syslog::Syslog::open(config)?), &config.delivery),

@@ -1,10 +1,15 @@
 //! The kinds of readers: where the events of a pipeline come from.
 mod file;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod spool;
 
 pub use file::FileReader;
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaReader, Positions};
 pub use spool::SpoolReader;
 
+use crate::kafka::Cluster;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -21,7 +26,14 @@ pub enum Next {
     Nothing,
     /// None will come any more.
     End,
+    /// What was given and is not done was taken back: it is given again, here or elsewhere.
+    TakenBack,
 }
+
+/// Where a reader stands, for a datasink that commits it; only of a build with Kafka.
+#[cfg(not(feature = "kafka"))]
+#[derive(Debug)]
+pub enum Positions {}
 
 /// Gives the events of one route, in order, each with a number that is larger than the one before. A smaller
 /// number says that the reader was moved back, and that what waits will be given again.
@@ -40,6 +52,16 @@ pub trait Reader: Send {
     ///
     /// What keeps it from being written; the next call tries again.
     fn commit(&mut self, before: u64) -> Result<(), String>;
+
+    /// Called now and then while nothing may be read, for readers that have to give signs of life.
+    fn idle(&mut self) -> Next {
+        Next::Nothing
+    }
+
+    /// Where it stands, for a datasink that commits that with what it writes.
+    fn positions(&self) -> Option<Arc<Positions>> {
+        None
+    }
 }
 
 /// The settings of a reader, by its kind.
@@ -50,6 +72,8 @@ pub enum Kind {
     Spool(SpoolConfig),
     /// A file with an event a line.
     File(FileConfig),
+    /// Topics of a Kafka cluster, read as a consumer group.
+    Kafka(Box<KafkaConfig>),
 }
 
 /// The durable queue of a sensor.
@@ -69,6 +93,38 @@ pub struct FileConfig {
     /// Wait at its end for more lines; else the pipeline is finished there.
     #[serde(default)]
     pub follow: bool,
+}
+
+/// Topics of a Kafka cluster, an event a record.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaConfig {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The topics.
+    pub topics: Vec<String>,
+    /// The consumer group is called so, with the pipeline and the datasink behind it: `GROUP.PIPELINE.DATASINK`.
+    /// Processes with the same group share the partitions out.
+    #[serde(default = "group")]
+    pub group: String,
+    /// Where a group begins that has read nothing yet.
+    #[serde(default)]
+    pub from: From,
+}
+
+fn group() -> String {
+    "harken".to_owned()
+}
+
+/// Where a group begins that has read nothing yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum From {
+    /// With the oldest record.
+    #[default]
+    Earliest,
+    /// With what comes from now on.
+    Latest,
 }
 
 /// Opens the readers of a configuration.
@@ -113,6 +169,10 @@ impl Readers for Local {
                 let position = self.dir.join(format!("{route}.position"));
                 Ok(Box::new(FileReader::open(&config.path, &position, config.follow)?))
             }
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(config) => Ok(Box::new(KafkaReader::open(config, route)?)),
+            #[cfg(not(feature = "kafka"))]
+            Kind::Kafka(_) => Err(crate::kafka::ABSENT.to_owned()),
         }
     }
 }

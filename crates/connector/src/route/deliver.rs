@@ -89,8 +89,14 @@ async fn attempts(route: &Arc<Route>, mut load: Load) -> Result<Option<(Load, Lo
             () = route.stopping() => return Err(Stopped),
             attempt = route.window.attempt() => attempt,
         };
+        // Looked at before each attempt, since a reader may be moved while a datasink is down.
+        let Some(ours) = route.give_back(load) else {
+            attempt.succeeded();
+            return Ok(None);
+        };
+        load = ours;
         load.attempts = load.attempts.saturating_add(1);
-        let pause = match sink.datasink.write(&load.batch).await {
+        let pause = match route.datasink.write(&load.batch).await {
             Ok(()) => {
                 attempt.succeeded();
                 sink.took();

@@ -49,6 +49,9 @@ pub(crate) fn run(route: &Route, reader: &mut dyn Reader) {
             continue;
         }
         if !route.wait_room() {
+            if reader.idle() == Next::TakenBack {
+                take_back(route);
+            }
             continue;
         }
         match read(route, reader) {
@@ -56,6 +59,7 @@ pub(crate) fn run(route: &Route, reader: &mut dyn Reader) {
                 ended = true;
                 route.lanes.iter().for_each(super::Lane::close);
             }
+            Ok(Next::TakenBack) => take_back(route),
             Ok(Next::Some | Next::Nothing) => {}
             Err(()) => std::thread::sleep(PAUSE),
         }
@@ -95,6 +99,18 @@ fn trouble(route: &Route, failure: Option<String>) {
         route.say(&route.failures, Level::Error, text);
     }
     route.lock().reader_failure = failure;
+}
+
+/// What waits is given again, so that no lane needs to go on with it.
+fn take_back(route: &Route) {
+    let mut state = route.lock();
+    state.tracker.take_back(0);
+    let waiting = state.ledger.waiting;
+    drop(state);
+    if waiting > 0 {
+        let text = format!("{waiting} events that were not yet written are given back: the reader's partitions are shared out anew");
+        route.log.say(Level::Info, &format!("pipeline {}, datasink {}: {text}", route.pipeline, route.sink.name));
+    }
 }
 
 /// Reads what is at hand and shares it out.

@@ -28,6 +28,17 @@ impl Load {
         Self { batch: Batch::new(events), tickets, attempts: 0 }
     }
 
+    /// Those for which that is so, and the others.
+    pub(super) fn split_by(&self, is_so: impl Fn(Ticket) -> bool) -> (Self, Self) {
+        let pick = |wanted: bool| {
+            let both = self.tickets.iter().zip(self.batch.events());
+            let (tickets, events) =
+                both.filter(|(ticket, _)| is_so(**ticket) == wanted).map(|(ticket, event)| (*ticket, event.clone())).unzip();
+            Self { batch: Batch::new(events), tickets, attempts: self.attempts }
+        };
+        (pick(true), pick(false))
+    }
+
     /// The two halves.
     pub(super) fn split(mut self) -> (Self, Self) {
         let (first, second) = self.batch.split();

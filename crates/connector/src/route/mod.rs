@@ -14,12 +14,14 @@ mod window;
 pub(crate) use deliver::run as run_lane;
 pub(crate) use intake::run as run_intake;
 
+use crate::datasink::Datasink;
 use crate::deadletter::Folder;
 use crate::decide::Decide;
 use crate::ledger::{self, Ledger};
 use crate::log::{Level, Log};
+use crate::readers::Reader;
 use crate::sink::Sink;
-use lane::{Item, Lane};
+use lane::{Item, Lane, Load};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -57,6 +59,8 @@ struct State {
 pub(crate) struct Route {
     pub(crate) pipeline: String,
     pub(crate) sink: Arc<Sink>,
+    /// What writes: the sink's datasink, or one of its own for this route.
+    datasink: Arc<dyn Datasink>,
     decide: RwLock<Arc<dyn Decide>>,
     lanes: Vec<Lane>,
     window: Window,
@@ -72,17 +76,25 @@ pub(crate) struct Route {
     letters: Mutex<Throttle>,
 }
 
+/// The name under which the position of a route is kept.
+pub(crate) fn name(pipeline: &str, sink: &Sink) -> String {
+    format!("{pipeline}.{}", sink.name)
+}
+
 impl Route {
     pub(crate) fn new(
         pipeline: &str,
         sink: Arc<Sink>,
+        reader: &dyn Reader,
         decide: Arc<dyn Decide>,
         dead: Folder,
         log: Arc<dyn Log>,
         phase: watch::Receiver<Phase>,
-    ) -> Self {
+    ) -> Result<Self, String> {
         let lanes = sink.limits.in_flight;
-        Self {
+        let datasink = sink.datasink.bind(&name(pipeline, &sink), reader)?;
+        Ok(Self {
+            datasink: datasink.unwrap_or_else(|| Arc::clone(&sink.datasink)),
             pipeline: pipeline.to_owned(),
             window: Window::new(lanes),
             lanes: (0..lanes).map(|_| Lane::default()).collect(),
@@ -95,12 +107,7 @@ impl Route {
             phase,
             failures: Mutex::default(),
             letters: Mutex::default(),
-        }
-    }
-
-    /// The name under which its position is kept.
-    pub(crate) fn name(&self) -> String {
-        format!("{}.{}", self.pipeline, self.sink.name)
+        })
     }
 
     pub(crate) fn lanes(&self) -> usize {
@@ -159,6 +166,21 @@ impl Route {
         }
         drop(state);
         self.room.notify_all();
+    }
+
+    /// Leaves out of a batch what the reader has taken back, and so gives again; nothing when that is all of it.
+    fn give_back(&self, load: Load) -> Option<Load> {
+        let mut state = self.lock();
+        if !load.tickets.iter().any(|ticket| state.tracker.is_taken_back(*ticket)) {
+            return Some(load);
+        }
+        let (rest, back) = load.split_by(|ticket| !state.tracker.is_taken_back(ticket));
+        state.ledger.waiting -= back.tickets.len() as u64;
+        state.ledger.given_back += back.tickets.len() as u64;
+        state.bytes -= back.batch.bytes();
+        drop(state);
+        self.room.notify_all();
+        (!rest.tickets.is_empty()).then_some(rest)
     }
 
     /// An attempt failed.

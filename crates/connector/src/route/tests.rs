@@ -75,6 +75,19 @@ impl Datasink for Scripted {
     }
 }
 
+/// Stands for a reader whose positions no datasink commits.
+struct NoReader;
+
+impl Reader for NoReader {
+    fn next(&mut self, _: Duration, _: &mut dyn FnMut(u64, &[u8])) -> Result<Next, String> {
+        Ok(Next::End)
+    }
+
+    fn commit(&mut self, _: u64) -> Result<(), String> {
+        Ok(())
+    }
+}
+
 struct Run {
     route: Arc<Route>,
     sink: Arc<Scripted>,
@@ -116,7 +129,7 @@ fn run(
     let (phase, phases) = watch::channel(Phase::Running);
     let folder = Folder::new(dir.path(), "p", "d", 1 << 20);
     let shared = Arc::new(Sink::new("d", opened, Arc::clone(&log)));
-    let route = Arc::new(Route::new("p", shared, decide, folder.clone(), log, phases));
+    let route = Arc::new(Route::new("p", shared, &NoReader, decide, folder.clone(), log, phases).unwrap());
     let committed = Arc::new(Mutex::new(0));
     let ends = stop_after.is_none();
     let mut reader = Toy { events: events.into(), ends, committed: Arc::clone(&committed) };

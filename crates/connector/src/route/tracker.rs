@@ -13,6 +13,8 @@ pub(crate) struct Ticket {
 #[derive(Debug, Default)]
 pub(crate) struct Tracker {
     turn: u64,
+    /// Events of the turns before from this number on are given again, here or elsewhere.
+    again: u64,
     /// Behind the newest event.
     next: u64,
     /// Events from the oldest that is not done, in order, and whether each is done.
@@ -23,12 +25,23 @@ impl Tracker {
     /// An event was read. A number that is not larger than all before begins anew: the reader was moved back.
     pub(crate) fn read(&mut self, number: u64) -> Ticket {
         if number < self.next {
-            self.turn += 1;
-            self.events.clear();
+            self.take_back(number);
         }
         self.events.push_back((number, false));
         self.next = number + 1;
         Ticket { turn: self.turn, number }
+    }
+
+    /// All events from that number on that are not done will be given again, here or elsewhere.
+    pub(crate) fn take_back(&mut self, from: u64) {
+        self.turn += 1;
+        self.again = from;
+        self.events.clear();
+    }
+
+    /// Whether the event is given again, so that it need not be done.
+    pub(crate) fn is_taken_back(&self, ticket: Ticket) -> bool {
+        ticket.turn != self.turn && ticket.number >= self.again
     }
 
     /// An event is done.
@@ -85,5 +98,22 @@ mod tests {
         assert_eq!((tracker.low(), tracker.span()), (1, 1));
         tracker.done(new);
         assert_eq!((tracker.low(), tracker.span()), (2, 0));
+    }
+
+    #[test]
+    fn what_is_given_again_need_not_be_done() {
+        let mut tracker = Tracker::default();
+        let old: Vec<_> = (0..5).map(|number| tracker.read(number)).collect();
+        assert!(!old.iter().any(|ticket| tracker.is_taken_back(*ticket)));
+        // Moved back to 3: 0 to 2 are not given again.
+        let new = tracker.read(3);
+        let taken_back: Vec<_> = old.iter().map(|ticket| tracker.is_taken_back(*ticket)).collect();
+        assert_eq!(taken_back, [false, false, false, true, true]);
+        assert!(!tracker.is_taken_back(new));
+        tracker.take_back(0);
+        assert!(old.iter().chain([&new]).all(|ticket| tracker.is_taken_back(*ticket)));
+        assert_eq!((tracker.low(), tracker.span()), (4, 0));
+        let next = tracker.read(4);
+        assert!(!tracker.is_taken_back(next));
     }
 }

@@ -1,6 +1,12 @@
 //! What the tests share.
 #![allow(dead_code, reason = "each test program uses a part")]
+#[cfg(feature = "kafka")]
+pub(crate) mod front;
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
 pub(crate) mod pki;
+#[cfg(feature = "kafka")]
+pub(crate) mod scram;
 pub(crate) mod server;
 
 use harken_connector::log::{Level, Log};

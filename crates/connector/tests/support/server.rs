@@ -136,7 +136,7 @@ impl Server {
     }
 }
 
-fn tls(own: &Issued, clients: Option<&Path>) -> ServerConfig {
+pub(crate) fn tls(own: &Issued, clients: Option<&Path>) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

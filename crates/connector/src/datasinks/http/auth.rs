@@ -18,6 +18,14 @@ struct Token {
     until: Instant,
 }
 
+/// A token as it was fetched.
+pub(crate) struct Fetched {
+    /// What goes behind `Bearer`.
+    pub(crate) token: String,
+    /// How long it may be used.
+    pub(crate) life: Duration,
+}
+
 /// Puts credentials on requests.
 pub(super) struct Credentials {
     auth: Option<Auth>,
@@ -82,9 +90,10 @@ impl Credentials {
         match token.as_ref().filter(|token| Instant::now() < token.until) {
             Some(token) => Ok(token.value.clone()),
             None => {
-                let fresh = fetch(client, oauth).await?;
-                let value = fresh.value.clone();
-                *token = Some(fresh);
+                let asked = Instant::now();
+                let Fetched { token: text, life } = fetch(client, oauth).await?;
+                let value = secret(&format!("Bearer {text}"))?;
+                *token = Some(Token { value: value.clone(), until: asked + life });
                 Ok(value)
             }
         }
@@ -105,7 +114,8 @@ struct Refusal {
     error_description: String,
 }
 
-async fn fetch(client: &Client, oauth: &Oauth2) -> Result<Token, Failure> {
+/// Fetches a token by client credentials; the part of its life that is not used is taken off.
+pub(super) async fn fetch(client: &Client, oauth: &Oauth2) -> Result<Fetched, Failure> {
     let url = &oauth.token_url;
     let id = oauth.client_id.value().map_err(named)?;
     let key = oauth.client_secret.value().map_err(named)?;
@@ -119,7 +129,6 @@ async fn fetch(client: &Client, oauth: &Oauth2) -> Result<Token, Failure> {
     } else {
         request.form(&form).basic_auth(id, Some(key))
     };
-    let asked = Instant::now();
     let answer = request.send().await;
     let answer =
         answer.map_err(|error| Failure::passing(format!("auth: {url}: {}", super::cause(&error))))?;
@@ -138,6 +147,5 @@ async fn fetch(client: &Client, oauth: &Oauth2) -> Result<Token, Failure> {
     let Answer { access_token, expires_in } = serde_json::from_slice(&body)
         .map_err(|_| invalid(format!("auth: {url} answered with no access_token; check token_url")))?;
     let life = Duration::from_secs(expires_in.unwrap_or(LIFE_S));
-    let until = asked + life - MARGIN.min(life / 5);
-    Ok(Token { value: secret(&format!("Bearer {access_token}"))?, until })
+    Ok(Fetched { token: access_token, life: life - MARGIN.min(life / 5) })
 }

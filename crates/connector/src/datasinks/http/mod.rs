@@ -5,6 +5,8 @@ mod body;
 mod config;
 pub(crate) mod tls;
 
+#[cfg(feature = "kafka")]
+pub(crate) use auth::Fetched;
 pub use config::{Auth, Compression, Config, Format, Oauth2, Proxy, Tls, Version};
 
 use crate::datasink::{Batch, Datasink, Failure, Invalid};
@@ -22,6 +24,10 @@ const TOLD: usize = 300;
 const READ: usize = 1 << 20;
 /// Time between two signs of life on a connection that is not used.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// Longest time for a token that is fetched for another datasink.
+#[cfg(feature = "kafka")]
+const TOKEN: Duration = Duration::from_secs(20);
 
 /// The datasink.
 pub struct Http {
@@ -184,12 +190,7 @@ impl Datasink for Http {
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.config.tls.dangerously_accept_any_certificate_and_let_anyone_read_the_events {
-            warnings.push(format!(
-                "CERTIFICATES ARE NOT VERIFIED: whoever is on the way to {} can read and change all events and \
-                 credentials; name the receiver's CA in tls.ca_file and take \
-                 tls.dangerously_accept_any_certificate_and_let_anyone_read_the_events out",
-                self.host()
-            ));
+            warnings.push(tls::unverified(self.host(), "tls"));
         }
         let local = matches!(self.host(), "localhost" | "[::1]") || self.host().starts_with("127.");
         if self.url.scheme() == "http" && self.config.auth.is_some() && !local {
@@ -211,6 +212,21 @@ fn url(key: &str, text: &str) -> Result<Url, String> {
         ("http" | "https", Some(_)) => Ok(url),
         _ => Err(format!("{key}: '{text}' has to begin with https:// or http://")),
     }
+}
+
+/// Fetches a token for other datasinks, with TLS of its own and the proxy of the environment.
+#[cfg(feature = "kafka")]
+pub(crate) async fn fetch_token(tls: &Tls, oauth: &Oauth2) -> Result<Fetched, Failure> {
+    let invalid = |reason: String| Failure::Invalid(Invalid { reason });
+    url("token_url", &oauth.token_url).map_err(invalid)?;
+    let refused = Refused::default();
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls::client(tls, Version::Auto, &refused).map_err(invalid)?)
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(TOKEN)
+        .build()
+        .map_err(|error| invalid(format!("the client for tokens: {}", cause(&error))))?;
+    auth::fetch(&client, oauth).await.map_err(|failure| refused.last().map_or(failure, invalid))
 }
 
 fn builder(config: &Config, refused: &Refused) -> Result<ClientBuilder, String> {

@@ -84,6 +84,31 @@ fn roots(tls: &Tls) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
+/// The same as PEM, for other implementations of TLS.
+#[cfg(feature = "kafka")]
+pub(crate) fn roots_pem(tls: &Tls) -> Result<String, String> {
+    let mut all = if tls.ca_file_only { Vec::new() } else { rustls_native_certs::load_native_certs().certs };
+    match &tls.ca_file {
+        Some(path) => all.extend(certificates("tls.ca_file", path)?),
+        None if tls.ca_file_only => return Err("tls.ca_file_only: give tls.ca_file as well".to_owned()),
+        None => {}
+    }
+    if all.is_empty() {
+        return Err("tls: this machine has no CA certificates: install them (ca-certificates), or name tls.ca_file".into());
+    }
+    let pem = |der: CertificateDer<'_>| pem::encode(&pem::Pem::new("CERTIFICATE", der.to_vec()));
+    Ok(all.into_iter().map(pem).collect())
+}
+
+/// What is said each period where certificates are not verified.
+pub(crate) fn unverified(host: &str, key: &str) -> String {
+    format!(
+        "CERTIFICATES ARE NOT VERIFIED: whoever is on the way to {host} can read and change all events and credentials; \
+         name the receiver's CA in {key}.ca_file and take \
+         {key}.dangerously_accept_any_certificate_and_let_anyone_read_the_events out"
+    )
+}
+
 fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let wrong =
         |error: String| format!("{key}: {}: {error}; give a file with certificates in PEM", path.display());

@@ -6,6 +6,7 @@ mod stream;
 pub use config::{Config, Facility, Format, Transport};
 
 use crate::datasink::{Batch, Datasink, Failure, Invalid, Refusal};
+use crate::datasinks::http::tls::unverified;
 use async_trait::async_trait;
 use message::Writer;
 use std::io;
@@ -110,11 +111,7 @@ impl Datasink for Syslog {
     fn warnings(&self) -> Vec<String> {
         let address = &self.config.address;
         if self.config.tls.dangerously_accept_any_certificate_and_let_anyone_read_the_events {
-            return vec![format!(
-                "CERTIFICATES ARE NOT VERIFIED: whoever is on the way to {address} can read and change all events; \
-                 name the receiver's CA in tls.ca_file and take \
-                 tls.dangerously_accept_any_certificate_and_let_anyone_read_the_events out"
-            )];
+            return vec![unverified(address, "tls")];
         }
         Vec::new()
     }

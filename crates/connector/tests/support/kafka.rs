@@ -1,0 +1,138 @@
+//! A Kafka broker for the tests, and what a client that is not ours reads from it.
+use super::{LONG, skip};
+use serde_json::Value;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Names another broker: a program that is called with a port and a folder, and that serves on 127.0.0.1 there, with its
+/// data in that folder, until it gets SIGTERM.
+const PROGRAM: &str = "HARKEN_TEST_KAFKA";
+/// What is installed from PyPI where no other is named.
+const PACKAGE: &str = "noida-db==0.2.3";
+
+/// A broker of the test, on loopback; it ends when it is dropped.
+pub(crate) struct Broker {
+    program: Option<PathBuf>,
+    dir: PathBuf,
+    pub(crate) port: u16,
+    child: Option<Child>,
+}
+
+/// The broker's program in a folder of the target folder; nothing, said loudly, where it cannot be had.
+fn install() -> Option<PathBuf> {
+    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kafka");
+    let (program, ready) = (venv.join("bin/noida-db"), venv.join("ready"));
+    // Tests run side by side, and one install is enough.
+    static ONCE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one = ONCE.lock();
+    if !ready.exists() {
+        for (install, args) in [
+            ("python3".into(), vec!["-m", "venv", venv.to_str().unwrap()]),
+            (venv.join("bin/pip"), vec!["install", "--quiet", PACKAGE]),
+        ] {
+            let done = Command::new(&install).args(&args).output();
+            if !done.as_ref().is_ok_and(|done| done.status.success()) {
+                skip(&format!("no Kafka broker: {} {args:?} failed: {done:?}", install.display()));
+                return None;
+            }
+        }
+        std::fs::write(ready, "").unwrap();
+    }
+    Some(program)
+}
+
+impl Broker {
+    /// Starts one; nothing, said loudly, where there is none, or no kcat to read it.
+    pub(crate) fn start(dir: &Path) -> Option<Self> {
+        if Command::new("kcat").arg("-V").output().is_err() {
+            skip("no kcat (Debian: kcat)");
+            return None;
+        }
+        let program = std::env::var_os(PROGRAM).map(PathBuf::from);
+        let dir = dir.join("broker");
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        if program.is_none() {
+            install()?;
+        }
+        let mut broker = Self { program, dir, port, child: None };
+        broker.begin();
+        Some(broker)
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it again.
+    pub(crate) fn begin(&mut self) {
+        std::fs::create_dir_all(&self.dir).unwrap();
+        let port = self.port.to_string();
+        let mut command = match &self.program {
+            Some(program) => {
+                let mut command = Command::new(program);
+                command.arg(&port).arg(&self.dir);
+                command
+            }
+            None => {
+                let mut command = Command::new(install().unwrap());
+                command.args(["start", "--only", "kafka", "--kafka-port", &port, "--data-dir"]).arg(&self.dir);
+                command
+            }
+        };
+        let log = std::fs::File::options().create(true).append(true).open(self.dir.with_extension("log")).unwrap();
+        let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        self.child = Some(child);
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let log = std::fs::read_to_string(self.dir.with_extension("log")).unwrap();
+            assert!(begin.elapsed() < LONG, "the broker does not listen: {log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Ends it as an operator does, and waits until it has.
+    pub(crate) fn end(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let done = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        assert!(done.success());
+        child.wait().unwrap();
+    }
+
+    /// What kcat reads of a topic from its beginning to its end: key, partition, offset, headers and payload of each
+    /// record that is committed.
+    pub(crate) fn records(&self, topic: &str) -> Vec<Value> {
+        let address = self.address();
+        let output = Command::new("kcat")
+            .args(["-C", "-b", &address, "-t", topic, "-e", "-q", "-J", "-o", "beginning"])
+            .args(["-X", "isolation.level=read_committed"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Lets kcat write these lines, each with the part up to the first tab as its key.
+    pub(crate) fn produce(&self, topic: &str, lines: &str) {
+        use std::io::Write as _;
+        let mut child = Command::new("kcat")
+            .args(["-P", "-b", &self.address(), "-t", topic, "-K", "\t", "-X", "enable.idempotence=true"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The event of a record as kcat gives it.
+pub(crate) fn event_of(record: &Value) -> Value {
+    serde_json::from_str(record["payload"].as_str().unwrap()).unwrap()
+}
