@@ -43,6 +43,8 @@ enum Task {
     Knee(live::knee::KneeArgs),
     /// Half the highest rate for an hour: does anything grow, do the books balance? (needs root)
     Soak(live::soak::SoakArgs),
+    /// Sensor and connector together, from a recording to a file, HTTPS and Kafka
+    Throughput(live::throughput::ThroughputArgs),
     /// Run a command and print what it cost
     #[command(hide = true)]
     Measure {
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Task::Live(args) => live::check::run(&args),
         Task::Knee(args) => live::knee::run(&args),
         Task::Soak(args) => live::soak::run(&args),
+        Task::Throughput(args) => live::throughput::run(&args),
         Task::Measure { command } => bench::measure::helper(&command),
     };
     match done {

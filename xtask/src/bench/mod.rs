@@ -7,7 +7,7 @@
 mod callgrind;
 mod compare;
 pub(crate) mod measure;
-mod recording;
+pub(crate) mod recording;
 mod smoke;
 pub(crate) mod table;
 

@@ -19,6 +19,7 @@ mod sensor;
 pub(crate) mod soak;
 mod suricata;
 mod svg;
+pub(crate) mod throughput;
 
 use crate::sh;
 use anyhow::{Context, Result};

@@ -84,8 +84,13 @@ mod tests {
         assert_eq!(probe.timestamp.as_deref(), Some("2026-11-24T10:00:00.000440000Z"));
         assert_eq!(probe.event.dataset.as_deref(), Some("harken.http"));
         assert_eq!(probe.http.response.status_code, Some(200));
-        assert_eq!((probe.client.ip.as_deref(), probe.ecs.version.as_deref()), (Some("10.0.1.20"), Some("8.17.0")));
-        assert!(probe.harken.uid.is_some() && probe.harken.schema_version.is_some() && probe.event.id.is_some());
+        assert_eq!(
+            (probe.client.ip.as_deref(), probe.ecs.version.as_deref()),
+            (Some("10.0.1.20"), Some("8.17.0"))
+        );
+        assert!(
+            probe.harken.uid.is_some() && probe.harken.schema_version.is_some() && probe.event.id.is_some()
+        );
         assert_eq!(Probe::of(b"{}").timestamp, None);
         assert_eq!(Probe::of(b"no JSON").timestamp, None);
     }

@@ -76,6 +76,13 @@ impl Client {
         self.config.set(name, value);
     }
 
+    /// Sets what the operator may set otherwise.
+    pub(crate) fn set_default(&mut self, name: &str, value: &str) {
+        if self.config.get(name).is_none() {
+            self.config.set(name, value);
+        }
+    }
+
     /// Makes a client.
     pub(crate) fn open<T: FromClientConfigAndContext<Context>>(&self) -> Result<T, String> {
         let context = Context {
@@ -196,7 +203,7 @@ fn set_sasl(config: &mut ClientConfig, sasl: &Sasl) -> Result<(), String> {
         Sasl::Plain { user, password } => login("PLAIN", user, password),
         Sasl::ScramSha256 { user, password } => login("SCRAM-SHA-256", user, password),
         Sasl::ScramSha512 { user, password } => login("SCRAM-SHA-512", user, password),
-        Sasl::OauthBearer(_) => {
+        Sasl::OauthBearer(_) | Sasl::AwsMskIam { .. } => {
             config.set("sasl.mechanism", "OAUTHBEARER");
             Ok(())
         }
@@ -229,10 +236,8 @@ impl ClientContext for Context {
     }
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        let Some(Sasl::OauthBearer(bearer)) = &self.sasl else {
-            return Err("no token is configured".into());
-        };
-        Ok(token::fetch(bearer)?)
+        let sasl = self.sasl.as_ref().ok_or("no credentials are configured")?;
+        Ok(token::get(sasl)?)
     }
 }
 

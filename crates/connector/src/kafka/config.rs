@@ -58,6 +58,13 @@ pub enum Sasl {
     },
     /// A bearer token (RFC 7628) that is fetched by client credentials, and anew before it expires.
     OauthBearer(Box<OauthBearer>),
+    /// Amazon MSK with IAM: a token signed with the credentials of AWS that are found in the environment, a profile, or
+    /// the role of the pod, container or instance.
+    #[serde(rename = "aws-msk-iam")]
+    AwsMskIam {
+        /// The region of the cluster.
+        region: String,
+    },
 }
 
 /// Where bearer tokens come from.
@@ -102,12 +109,28 @@ impl Cluster {
     /// The key that cannot be so, and the mend.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.brokers.is_empty() {
-            return Err("cluster.brokers is empty: name at least one, for example broker.example:9092".to_owned());
+            return Err(
+                "cluster.brokers is empty: name at least one, for example broker.example:9092".to_owned()
+            );
         }
         for broker in &self.brokers {
             let port = broker.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
             if broker.contains(',') || !matches!(port, Some((host, Ok(1..))) if !host.is_empty()) {
-                return Err(format!("cluster.brokers: '{broker}' is no HOST:PORT, for example localhost:9092"));
+                return Err(format!(
+                    "cluster.brokers: '{broker}' is no HOST:PORT, for example localhost:9092"
+                ));
+            }
+        }
+        if let Some(Sasl::AwsMskIam { region }) = &self.sasl {
+            let sound = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            if region.is_empty() || !region.bytes().all(sound) {
+                return Err(format!("cluster.sasl.region: '{region}' is none, for example eu-central-1"));
+            }
+            if cfg!(all(feature = "kafka", not(feature = "msk-iam"))) {
+                let mend = "build it with `cargo build --release -p harken --features msk-iam`";
+                return Err(format!(
+                    "cluster.sasl.mechanism: this harken was built without aws-msk-iam: {mend}"
+                ));
             }
         }
         for name in self.options.keys() {
@@ -131,10 +154,20 @@ mod tests {
             (r#"{"brokers": ["a"]}"#, "'a' is no HOST:PORT"),
             (r#"{"brokers": ["a:1,b:2"]}"#, "'a:1,b:2' is no HOST:PORT"),
             (r#"{"brokers": ["a:0"]}"#, "'a:0' is no HOST:PORT"),
-            (r#"{"brokers": ["a:1"], "options": {"acks": "1"}}"#, "options.acks: it cannot be set here: every"),
+            (
+                r#"{"brokers": ["a:1"], "options": {"acks": "1"}}"#,
+                "options.acks: it cannot be set here: every",
+            ),
             (r#"{"brokers": ["a:1"], "options": {"ssl.ca.location": "x"}}"#, "use cluster.tls"),
             (r#"{"brokers": ["a:1"], "tsl": {}}"#, "unknown field `tsl`"),
-            (r#"{"brokers": ["a:1"], "sasl": {"mechanism": "plain", "user": "u"}}"#, "missing field `password`"),
+            (
+                r#"{"brokers": ["a:1"], "sasl": {"mechanism": "plain", "user": "u"}}"#,
+                "missing field `password`",
+            ),
+            (
+                r#"{"brokers": ["a:1"], "sasl": {"mechanism": "aws-msk-iam", "region": "x.y"}}"#,
+                "sasl.region: 'x.y' is none",
+            ),
             (r#"{"brokers": ["a:1"], "sasl": {"mechanism": "gssapi"}}"#, "unknown variant `gssapi`"),
         ] {
             let parsed = serde_json::from_str::<Cluster>(json).map_err(|error| error.to_string());

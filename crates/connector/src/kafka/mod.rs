@@ -5,6 +5,8 @@
 #[cfg(feature = "kafka")]
 mod client;
 mod config;
+#[cfg(feature = "msk-iam")]
+mod msk;
 #[cfg(feature = "kafka")]
 mod token;
 

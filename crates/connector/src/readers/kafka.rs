@@ -162,12 +162,18 @@ impl KafkaReader {
         client.set("enable.auto.offset.store", "false");
         // Shares all partitions out anew each time: then all of them are taken back.
         client.set("partition.assignment.strategy", "range,roundrobin");
+        // So long a topic may be there without being noticed; by default it is five minutes.
+        client.set_default("topic.metadata.refresh.interval.ms", "10000");
         let from = if config.from == From::Latest { "latest" } else { "earliest" };
         client.set("auto.offset.reset", from);
         let consumer: Arc<Consumer> = Arc::new(client.open()?);
         let topics: Vec<_> = config.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(|error| format!("topics: {error}"))?;
-        let positions = Arc::new(Positions { consumer: Arc::clone(&consumer), state: Mutex::default(), bound: AtomicBool::new(false) });
+        let positions = Arc::new(Positions {
+            consumer: Arc::clone(&consumer),
+            state: Mutex::default(),
+            bound: AtomicBool::new(false),
+        });
         Ok(Self {
             client,
             consumer,
@@ -205,7 +211,9 @@ impl KafkaReader {
 
     fn failure(&self, error: &KafkaError) -> String {
         let error = match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition) => "there is no such topic, or not yet".to_owned(),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
+                "there is no such topic, or not yet".to_owned()
+            }
             Some(code) => code.to_string(),
             None => error.to_string(),
         };

@@ -108,8 +108,12 @@ fn take_back(route: &Route) {
     let waiting = state.ledger.waiting;
     drop(state);
     if waiting > 0 {
-        let text = format!("{waiting} events that were not yet written are given back: the reader's partitions are shared out anew");
-        route.log.say(Level::Info, &format!("pipeline {}, datasink {}: {text}", route.pipeline, route.sink.name));
+        let text = format!(
+            "{waiting} events that were not yet written are given back: the reader's partitions are shared out anew"
+        );
+        route
+            .log
+            .say(Level::Info, &format!("pipeline {}, datasink {}: {text}", route.pipeline, route.sink.name));
     }
 }
 

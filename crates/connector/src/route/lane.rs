@@ -32,8 +32,10 @@ impl Load {
     pub(super) fn split_by(&self, is_so: impl Fn(Ticket) -> bool) -> (Self, Self) {
         let pick = |wanted: bool| {
             let both = self.tickets.iter().zip(self.batch.events());
-            let (tickets, events) =
-                both.filter(|(ticket, _)| is_so(**ticket) == wanted).map(|(ticket, event)| (*ticket, event.clone())).unzip();
+            let (tickets, events) = both
+                .filter(|(ticket, _)| is_so(**ticket) == wanted)
+                .map(|(ticket, event)| (*ticket, event.clone()))
+                .unzip();
             Self { batch: Batch::new(events), tickets, attempts: self.attempts }
         };
         (pick(true), pick(false))

@@ -1,12 +1,6 @@
 //! What the tests share.
 #![allow(dead_code, reason = "each test program uses a part")]
-#[cfg(feature = "kafka")]
-pub(crate) mod front;
-#[cfg(feature = "kafka")]
-pub(crate) mod kafka;
 pub(crate) mod pki;
-#[cfg(feature = "kafka")]
-pub(crate) mod scram;
 pub(crate) mod server;
 
 use harken_connector::log::{Level, Log};
@@ -73,14 +67,19 @@ impl Bench {
 
     /// Over this file.
     pub(crate) fn start_with(dir: &Path, events: &Path, datasinks: Value) -> Self {
+        Self::start_from(dir, json!({"type": "file", "path": events}), datasinks)
+    }
+
+    /// Over this reader.
+    pub(crate) fn start_from(dir: &Path, reader: Value, datasinks: Value) -> Self {
         let names: Vec<_> = datasinks.as_object().unwrap().keys().cloned().collect();
         let config = json!({
             "dir": dir.join("connector"),
             "period_s": 1,
             "stop_s": 2,
-            "readers": {"file": {"type": "file", "path": events}},
+            "readers": {"r": reader},
             "datasinks": datasinks,
-            "pipelines": {"p": {"reader": "file", "datasinks": names}},
+            "pipelines": {"p": {"reader": "r", "datasinks": names}},
         });
         let config = Config::parse(&config.to_string()).unwrap();
         let lines = Arc::new(Lines::default());

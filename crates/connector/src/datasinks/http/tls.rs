@@ -94,7 +94,10 @@ pub(crate) fn roots_pem(tls: &Tls) -> Result<String, String> {
         None => {}
     }
     if all.is_empty() {
-        return Err("tls: this machine has no CA certificates: install them (ca-certificates), or name tls.ca_file".into());
+        return Err(
+            "tls: this machine has no CA certificates: install them (ca-certificates), or name tls.ca_file"
+                .into(),
+        );
     }
     let pem = |der: CertificateDer<'_>| pem::encode(&pem::Pem::new("CERTIFICATE", der.to_vec()));
     Ok(all.into_iter().map(pem).collect())

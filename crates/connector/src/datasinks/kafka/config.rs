@@ -130,7 +130,9 @@ impl Config {
         let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let topic = &self.topic;
         if !(1..=249).contains(&topic.len()) || !topic.bytes().all(sound) || topic == "." || topic == ".." {
-            return Err(format!("topic: '{topic}' cannot be one: use 1 to 249 letters, digits, '.', '_' and '-'"));
+            return Err(format!(
+                "topic: '{topic}' cannot be one: use 1 to 249 letters, digits, '.', '_' and '-'"
+            ));
         }
         if !(2_000..=1_000_000_000).contains(&self.max_bytes) {
             return Err(format!("max_bytes is {}: give 2000 to 1000000000", self.max_bytes));

@@ -13,6 +13,7 @@ use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, Producer as _};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// Pause while librdkafka's queue is full.
 const FULL: Duration = Duration::from_millis(10);
@@ -32,6 +33,8 @@ pub(super) struct Parts {
     pub(super) config: Config,
     pub(super) client: Client,
     pub(super) records: Records,
+    /// Set once the topic is known to be there.
+    pub(super) topic: OnceCell<()>,
 }
 
 impl Kafka {
@@ -43,7 +46,8 @@ impl Kafka {
     pub fn open(config: &Config) -> Result<Self, String> {
         config.check()?;
         let client = client(config)?;
-        let parts = Parts { config: config.clone(), records: Records::new(config)?, client };
+        let parts =
+            Parts { config: config.clone(), records: Records::new(config)?, client, topic: OnceCell::new() };
         let producer = RwLock::new(parts.client.open()?);
         Ok(Self { parts: Arc::new(parts), producer })
     }
@@ -109,16 +113,16 @@ async fn enqueue(parts: &Parts, producer: &Producer, event: &Event) -> Result<De
 pub(super) async fn send(parts: &Parts, producer: &Producer, batch: &Batch) -> Errors {
     let mut errors = Errors::default();
     let mut sent = Vec::with_capacity(batch.len());
-    for (place, event) in batch.events().iter().enumerate() {
+    for event in batch.events() {
         match enqueue(parts, producer, event).await {
-            Ok(delivery) => sent.push((place, delivery)),
-            Err(error) => errors.note(place, &error),
+            Ok(delivery) => sent.push(delivery),
+            Err(error) => errors.note(&error),
         }
     }
-    for (place, delivery) in sent {
+    for delivery in sent {
         match delivery.await {
             Ok(Ok(_)) => {}
-            Ok(Err((error, _))) => errors.note(place, &error),
+            Ok(Err((error, _))) => errors.note(&error),
             Err(_) => errors.passing_because("the client was closed".to_owned()),
         }
     }
@@ -149,6 +153,7 @@ impl Datasink for Kafka {
 
     async fn write(&self, batch: &Batch) -> Result<(), Failure> {
         let producer = self.producer();
+        topic::ensure(&self.parts, &producer).await?;
         let mut errors = send(&self.parts, &producer, batch).await;
         if let Some((_, reason)) = producer.client().fatal_error() {
             errors.passing_because(format!("the client begins anew: {reason}"));

@@ -64,7 +64,9 @@ impl Records {
         }
         let time = match self.timestamp {
             Timestamp::Sent => None,
-            Timestamp::Event => probe.timestamp.as_deref().and_then(|time| DateTime::parse_from_rfc3339(time).ok()),
+            Timestamp::Event => {
+                probe.timestamp.as_deref().and_then(|time| DateTime::parse_from_rfc3339(time).ok())
+            }
         };
         if let Some(time) = time {
             record = record.timestamp(time.timestamp_millis());
@@ -99,7 +101,10 @@ mod tests {
         assert!(key.unwrap().starts_with('C'));
         assert_eq!(time, None);
         let names: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["content-type", "event.id", "event.dataset", "ecs.version", "harken.schema_version"]);
+        assert_eq!(
+            names,
+            ["content-type", "event.id", "event.dataset", "ecs.version", "harken.schema_version"]
+        );
 
         let (key, time, headers) =
             seen(r#", "key": "client", "timestamp": "event", "headers": {"site": "eu-1"}"#, captured);

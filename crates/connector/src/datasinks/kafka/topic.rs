@@ -1,7 +1,7 @@
 //! Whether the topic can be written to, and how it is made.
 use super::config::CreateTopic;
 use super::producer::{Parts, Producer};
-use crate::datasink::Invalid;
+use crate::datasink::{Failure, Invalid};
 use crate::kafka::Context;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode;
@@ -19,27 +19,43 @@ enum State {
     Wrong(String),
 }
 
-/// Asks for it.
+/// Asks for it. Where it may be made that is tried first, once, since asking alone has some brokers make it in their own
+/// way.
 pub(super) async fn check(parts: &Arc<Parts>, producer: &Producer) -> Result<(), Invalid> {
     let topic = &parts.config.topic;
-    match look(parts, producer).await? {
-        State::Ready => Ok(()),
-        State::Wrong(reason) => Err(Invalid::new(reason)),
-        State::Missing => match &parts.config.create_topic {
-            Some(create) => make(parts, create).await,
-            None => Err(Invalid::new(format!(
-                "{}: there is no topic '{topic}': make it, or let it be made by create_topic",
-                parts.client.brokers()
-            ))),
-        },
+    let made = match &parts.config.create_topic {
+        Some(create) if !parts.topic.initialized() => make(parts, create).await,
+        _ => Ok(()),
+    };
+    match (look(parts, producer).await?, made) {
+        (State::Ready, _) => {
+            // Fails only when it is set already.
+            let _ = parts.topic.set(());
+            Ok(())
+        }
+        (State::Wrong(reason), _) => Err(Invalid::new(reason)),
+        (State::Missing, Err(invalid)) => Err(invalid),
+        (State::Missing, Ok(())) => Err(Invalid::new(format!(
+            "{}: there is no topic '{topic}': make it, or let it be made by create_topic",
+            parts.client.brokers()
+        ))),
     }
+}
+
+/// Has the topic made before the first record, which else would have some brokers make it in their own way.
+pub(super) async fn ensure(parts: &Arc<Parts>, producer: &Producer) -> Result<(), Failure> {
+    if parts.config.create_topic.is_none() || parts.topic.initialized() {
+        return Ok(());
+    }
+    check(parts, producer).await.map_err(Failure::Invalid)
 }
 
 async fn look(parts: &Arc<Parts>, producer: &Producer) -> Result<State, Invalid> {
     let (work, producer) = (Arc::clone(parts), producer.clone());
     let asked = tokio::task::spawn_blocking(move || {
         let topic = &work.config.topic;
-        let metadata = producer.client().fetch_metadata(Some(topic), ANSWER).map_err(|error| error.to_string())?;
+        let metadata =
+            producer.client().fetch_metadata(Some(topic), ANSWER).map_err(|error| error.to_string())?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let Some(found) = found else { return Ok(State::Missing) };
         let brokers = work.client.brokers();
@@ -86,7 +102,9 @@ async fn make(parts: &Arc<Parts>, create: &CreateTopic) -> Result<(), Invalid> {
     match made.into_iter().next() {
         // Another one may have been faster.
         Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
-        Some(Err((_, code))) => Err(wrong(&format!("{code}; check create_topic and the rights of the client"))),
+        Some(Err((_, code))) => {
+            Err(wrong(&format!("{code}; check create_topic and the rights of the client")))
+        }
         None => Err(wrong(&"the broker says nothing")),
     }
 }

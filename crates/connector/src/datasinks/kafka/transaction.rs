@@ -1,5 +1,6 @@
 //! From topic to topic exactly once: records and the reader's position in one transaction (KIP-98, KIP-447).
 use super::producer::{Parts, Producer, send};
+use super::topic;
 use crate::datasink::{Batch, Datasink, Failure, Invalid, Limits};
 use crate::readers::{Positions, Reader};
 use async_trait::async_trait;
@@ -42,6 +43,7 @@ impl Transactional {
         let timeout = self.parts.config.delivery_timeout_ms.max(60_000);
         client.set("transaction.timeout.ms", &timeout.to_string());
         let producer: Producer = client.open().map_err(|error| Failure::Invalid(Invalid::new(error)))?;
+        topic::ensure(&self.parts, &producer).await?;
         let begun = blocking(&producer, |producer| producer.init_transactions(STEP)).await;
         begun.map_err(|error| self.failure("cannot begin with transactions", &error))?;
         Ok(producer)
@@ -58,12 +60,14 @@ impl Transactional {
 
     fn failure(&self, doing: &str, error: &KafkaError) -> Failure {
         let mut errors = super::verdict::Errors::default();
-        errors.note(0, error);
+        errors.note(error);
         match errors.verdict(&self.parts.client) {
             Err(Failure::Invalid(Invalid { reason })) => {
                 Failure::Invalid(Invalid::new(format!("{doing}: {reason}")))
             }
-            Err(Failure::Passing { reason, after }) => Failure::Passing { reason: format!("{doing}: {reason}"), after },
+            Err(Failure::Passing { reason, after }) => {
+                Failure::Passing { reason: format!("{doing}: {reason}"), after }
+            }
             // Of a step, and so of no single record.
             _ => Failure::passing(format!("{doing}: {error}")),
         }
@@ -76,7 +80,7 @@ impl Transactional {
         // Before anything is sent: events that are no longer ours are another one's.
         self.positions.behind(last).ok_or_else(taken_back)?;
         producer.begin_transaction().map_err(|error| self.failure("cannot begin a transaction", &error))?;
-        send(&self.parts, producer, batch).await.verdict(&self.parts.client).map_err(whole)?;
+        send(&self.parts, producer, batch).await.verdict(&self.parts.client)?;
         let offsets = self.positions.behind(last).ok_or_else(taken_back)?;
         let group = self.positions.group().ok_or_else(taken_back)?;
         let sent = blocking(producer, move |producer| {
@@ -85,17 +89,6 @@ impl Transactional {
         sent.await.map_err(|error| self.failure("cannot add the position to the transaction", &error))?;
         let committed = blocking(producer, |producer| again(|| producer.commit_transaction(STEP)));
         committed.await.map_err(|error| self.failure("cannot commit the transaction", &error))
-    }
-}
-
-/// Nothing of a transaction that failed is written, so the batch is halved to find the record that is to blame.
-fn whole(failure: Failure) -> Failure {
-    match failure {
-        Failure::Partial(bad) => match bad.into_iter().next() {
-            Some((_, refusal)) => Failure::Refused(refusal),
-            None => Failure::passing("no reason was given"),
-        },
-        other => other,
     }
 }
 

@@ -6,10 +6,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 /// The errors of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Errors {
-    /// Records that no broker will take.
-    refused: Vec<(usize, Refusal)>,
-    /// A request was too large.
-    too_large: Option<Refusal>,
+    /// A record that no broker will take. It may have taken others with it.
+    refused: Option<Refusal>,
     /// The settings, or the rights, are wrong.
     invalid: Option<String>,
     /// It may pass.
@@ -17,17 +15,20 @@ pub(super) struct Errors {
 }
 
 impl Errors {
-    /// The record at that place in the batch was not taken.
-    pub(super) fn note(&mut self, place: usize, error: &KafkaError) {
-        let refusal = || Refusal { reason: error.to_string(), status: None };
+    /// A record was not taken.
+    pub(super) fn note(&mut self, error: &KafkaError) {
         use RDKafkaErrorCode as Code;
         match error.rdkafka_error_code() {
-            // The broker refuses a request as a whole, so the culprit is still to be found.
-            Some(Code::MessageSizeTooLarge) => {
-                self.too_large.get_or_insert_with(refusal);
-            }
-            Some(Code::InvalidMessage | Code::InvalidRecord | Code::InvalidTimestamp) => {
-                self.refused.push((place, refusal()));
+            // A broker refuses all that came in the same request for the same partition, and only newer ones say for
+            // which record.
+            Some(
+                Code::MessageSizeTooLarge
+                | Code::InvalidMessage
+                | Code::InvalidRecord
+                | Code::InvalidTimestamp
+                | Code::InvalidDifferentRecord,
+            ) => {
+                self.refused.get_or_insert_with(|| Refusal { reason: error.to_string(), status: None });
             }
             Some(
                 Code::TopicAuthorizationFailed
@@ -56,8 +57,7 @@ impl Errors {
         self.passing.get_or_insert(reason);
     }
 
-    /// What it means for the batch. All of it is sent again unless only single records are to blame, since what comes
-    /// behind a record must not overtake it.
+    /// What it means for the batch. All of it is sent again, since what comes behind a record must not overtake it.
     pub(super) fn verdict(self, client: &Client) -> Result<(), Failure> {
         if let Some(reason) = self.invalid {
             return Err(Failure::Invalid(Invalid::new(client.explain(&reason))));
@@ -69,12 +69,7 @@ impl Errors {
                 _ => Failure::passing(reason),
             });
         }
-        if let Some(refusal) = self.too_large {
-            return Err(Failure::TooLarge(refusal));
-        }
-        match self.refused.is_empty() {
-            true => Ok(()),
-            false => Err(Failure::Partial(self.refused)),
-        }
+        // It is halved until the record stands alone.
+        self.refused.map_or(Ok(()), |refusal| Err(Failure::Refused(refusal)))
     }
 }

@@ -17,12 +17,18 @@ pub(crate) struct State {
 }
 
 /// The server's first message upon the client's first.
-pub(crate) fn challenge(first: &[u8], user: &str, password: &str, algorithm: hmac::Algorithm) -> (State, Vec<u8>) {
+pub(crate) fn challenge(
+    first: &[u8],
+    user: &str,
+    password: &str,
+    algorithm: hmac::Algorithm,
+) -> (State, Vec<u8>) {
     let first = String::from_utf8(first.to_vec()).unwrap();
     let bare = first.strip_prefix("n,,").unwrap().to_owned();
     let attribute = |name: &str| bare.split(',').find_map(|part| part.strip_prefix(name)).unwrap().to_owned();
     let salt: [u8; 16] = std::array::from_fn(|_| fastrand::u8(..));
-    let hash = if algorithm == hmac::HMAC_SHA256 { pbkdf2::PBKDF2_HMAC_SHA256 } else { pbkdf2::PBKDF2_HMAC_SHA512 };
+    let hash =
+        if algorithm == hmac::HMAC_SHA256 { pbkdf2::PBKDF2_HMAC_SHA256 } else { pbkdf2::PBKDF2_HMAC_SHA512 };
     let mut salted = vec![0; algorithm.digest_algorithm().output_len()];
     pbkdf2::derive(hash, NonZeroU32::new(ITERATIONS).unwrap(), &salt, password.as_bytes(), &mut salted);
     let server_first = format!("r={}server,s={},i={ITERATIONS}", attribute("r="), STANDARD.encode(salt));
@@ -35,7 +41,8 @@ pub(crate) fn challenge(first: &[u8], user: &str, password: &str, algorithm: hma
 pub(crate) fn verify(state: &State, last: &[u8]) -> Option<Vec<u8>> {
     let last = String::from_utf8(last.to_vec()).ok()?;
     let (without_proof, proof) = last.rsplit_once(",p=")?;
-    let sign = |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(state.algorithm, key), text).as_ref().to_vec();
+    let sign =
+        |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(state.algorithm, key), text).as_ref().to_vec();
     let client_key = sign(&state.salted, b"Client Key");
     let stored_key = digest::digest(state.algorithm.digest_algorithm(), &client_key);
     let message = format!("{},{},{without_proof}", state.client_first_bare, state.server_first);

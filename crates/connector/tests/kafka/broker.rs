@@ -1,6 +1,10 @@
 //! A Kafka broker for the tests, and what a client that is not ours reads from it.
-use super::{LONG, skip};
+use crate::support::{LONG, skip};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -43,11 +47,19 @@ fn install() -> Option<PathBuf> {
     Some(program)
 }
 
+/// Whether there is kcat; said loudly where not.
+pub(crate) fn has_kcat() -> bool {
+    let has = Command::new("kcat").arg("-V").output().is_ok();
+    if !has {
+        skip("no kcat (Debian: kcat)");
+    }
+    has
+}
+
 impl Broker {
     /// Starts one; nothing, said loudly, where there is none, or no kcat to read it.
     pub(crate) fn start(dir: &Path) -> Option<Self> {
-        if Command::new("kcat").arg("-V").output().is_err() {
-            skip("no kcat (Debian: kcat)");
+        if !has_kcat() {
             return None;
         }
         let program = std::env::var_os(PROGRAM).map(PathBuf::from);
@@ -77,12 +89,16 @@ impl Broker {
             }
             None => {
                 let mut command = Command::new(install().unwrap());
-                command.args(["start", "--only", "kafka", "--kafka-port", &port, "--data-dir"]).arg(&self.dir);
+                command
+                    .args(["start", "--only", "kafka", "--kafka-port", &port, "--data-dir"])
+                    .arg(&self.dir);
                 command
             }
         };
-        let log = std::fs::File::options().create(true).append(true).open(self.dir.with_extension("log")).unwrap();
-        let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let log =
+            std::fs::File::options().create(true).append(true).open(self.dir.with_extension("log")).unwrap();
+        let child =
+            command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         self.child = Some(child);
         let begin = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
@@ -100,17 +116,18 @@ impl Broker {
         child.wait().unwrap();
     }
 
-    /// What kcat reads of a topic from its beginning to its end: key, partition, offset, headers and payload of each
-    /// record that is committed.
     pub(crate) fn records(&self, topic: &str) -> Vec<Value> {
-        let address = self.address();
-        let output = Command::new("kcat")
-            .args(["-C", "-b", &address, "-t", topic, "-e", "-q", "-J", "-o", "beginning"])
-            .args(["-X", "isolation.level=read_committed"])
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        records(&self.address(), topic)
+    }
+
+    /// Makes a topic.
+    pub(crate) fn topic(&self, topic: &str, partitions: i32) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", self.address()).create().unwrap();
+        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let made = runtime.block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap();
+        assert!(made[0].is_ok(), "{made:?}");
     }
 
     /// Lets kcat write these lines, each with the part up to the first tab as its key.
@@ -132,7 +149,59 @@ impl Drop for Broker {
     }
 }
 
+/// What kcat reads of a topic from its beginning to its end: key, partition, offset, headers and payload of each record
+/// that is committed.
+pub(crate) fn records(address: &str, topic: &str) -> Vec<Value> {
+    let output = Command::new("kcat")
+        .args(["-C", "-b", address, "-t", topic, "-e", "-q", "-J", "-o", "beginning"])
+        .args(["-X", "isolation.level=read_committed"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 /// The event of a record as kcat gives it.
 pub(crate) fn event_of(record: &Value) -> Value {
     serde_json::from_str(record["payload"].as_str().unwrap()).unwrap()
+}
+
+pub(crate) fn number_of(record: &Value) -> u64 {
+    event_of(record)["n"].as_u64().unwrap()
+}
+
+/// What arrived of events that are numbered.
+#[derive(Debug, Default)]
+pub(crate) struct Arrived {
+    pub(crate) numbers: BTreeSet<u64>,
+    /// Those that came once more.
+    pub(crate) repeats: u64,
+    /// Those that came for the first time behind a later one with the same key.
+    pub(crate) overtaken: u64,
+    last: BTreeMap<String, u64>,
+}
+
+impl Arrived {
+    /// What these records have, in their order.
+    pub(crate) fn of(records: &[Value]) -> Self {
+        let mut arrived = Self::default();
+        for record in records {
+            arrived.take(record["key"].as_str().unwrap(), number_of(record));
+        }
+        arrived
+    }
+
+    pub(crate) fn take(&mut self, key: &str, number: u64) {
+        if !self.numbers.insert(number) {
+            self.repeats += 1;
+            return;
+        }
+        let before = self.last.insert(key.to_owned(), number);
+        self.overtaken += u64::from(before.is_some_and(|before| before > number));
+    }
+
+    /// Those of the first numbers, from 0, that are missing.
+    pub(crate) fn lost(&self, count: u64) -> usize {
+        (0..count).filter(|number| !self.numbers.contains(number)).count()
+    }
 }

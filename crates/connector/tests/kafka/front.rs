@@ -127,10 +127,15 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 fn moved(mut answer: Vec<u8>, shared: &Shared) -> Vec<u8> {
     let mut own = b"127.0.0.1".to_vec();
     own.extend_from_slice(&i32::from(shared.broker).to_be_bytes());
-    let places: Vec<_> =
-        answer.windows(own.len()).enumerate().filter(|(_, part)| *part == own).map(|(place, _)| place).collect();
+    let places: Vec<_> = answer
+        .windows(own.len())
+        .enumerate()
+        .filter(|(_, part)| *part == own)
+        .map(|(place, _)| place)
+        .collect();
     for place in places {
-        answer[place + own.len() - 4..place + own.len()].copy_from_slice(&i32::from(shared.port).to_be_bytes());
+        answer[place + own.len() - 4..place + own.len()]
+            .copy_from_slice(&i32::from(shared.port).to_be_bytes());
     }
     answer
 }
@@ -191,11 +196,12 @@ async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
                     }
                     Sasl::Scram(user, password, algorithm) => match scram.take() {
                         None => {
-                            let (next, challenge) = super::scram::challenge(token, user, password, *algorithm);
+                            let (next, challenge) =
+                                crate::scram::challenge(token, user, password, *algorithm);
                             scram = Some(next);
                             (false, Some(challenge))
                         }
-                        Some(state) => match super::scram::verify(&state, token) {
+                        Some(state) => match crate::scram::verify(&state, token) {
                             Some(signature) => (true, Some(signature)),
                             None => (false, None),
                         },
@@ -203,7 +209,11 @@ async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
                 };
                 let going_on = done || scram.is_some();
                 answer.extend_from_slice(&(if going_on { 0_i16 } else { 58 }).to_be_bytes());
-                answer.extend_from_slice(&if going_on { (-1_i16).to_be_bytes().to_vec() } else { text("wrong credentials") });
+                answer.extend_from_slice(&if going_on {
+                    (-1_i16).to_be_bytes().to_vec()
+                } else {
+                    text("wrong credentials")
+                });
                 let reply = reply.unwrap_or_default();
                 answer.extend_from_slice(&i32::try_from(reply.len()).unwrap().to_be_bytes());
                 answer.extend_from_slice(&reply);
