@@ -1,7 +1,7 @@
 //! The datasink, read back by kcat.
 use crate::broker::{Arrived, Broker, event_of, number_of};
 use crate::datasink;
-use crate::support::{Bench, delivery};
+use crate::support::Bench;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -15,8 +15,8 @@ const BROKER: &str = "HARKEN_KAFKA_CHILD_BROKER";
 const COUNT: u64 = 10_000;
 
 fn start(dir: &Path, broker: &str) -> Bench {
-    // So long a broker waits for a connector that was killed.
-    let cluster = json!({"brokers": [broker], "options": {"session.timeout.ms": "6000"}});
+    // By that name a broker knows one that comes back, and need not wait for the end of one that was killed.
+    let cluster = json!({"brokers": [broker], "options": {"group.instance.id": "one"}});
     let reader = json!({"type": "kafka", "cluster": cluster, "topics": ["in"], "group": "g"});
     let feed = json!({"batch_events": 50, "linger_ms": 5, "retry_first_ms": 5, "retry_max_ms": 40});
     let out = datasink(broker, "out", 3, json!({"transactions": true, "delivery": feed}));
@@ -44,7 +44,9 @@ fn run_and_kill(dir: &Path, broker: &str) -> u64 {
         .unwrap();
     let some = fastrand::u64(1..1_000);
     let mut written = 0;
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+    // Open until it is killed, so that it does not end by itself.
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    while let Some(line) = said.next() {
         let line = line.unwrap();
         written = line.strip_prefix("written ").map_or(0, |number| number.parse().unwrap());
         if written >= some {

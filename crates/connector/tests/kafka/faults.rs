@@ -44,12 +44,12 @@ fn answers_and_what_they_mean() {
     let record = [RD_KAFKA_RESP_ERR_INVALID_RECORD];
     // The producer cannot go on, and another one takes over.
     let fenced = [RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER];
-    for (answers, errors, says) in [
-        (&passing[..], 0, ""),
-        (&invalid[..], 1, "Topic authorization failed"),
-        (&refused[..], 1, "the batch is halved to find the event"),
-        (&record[..], 1, "the batch is halved to find the event"),
-        (&fenced[..], 0, ""),
+    for (answers, fails, says) in [
+        (&passing[..], false, ""),
+        (&invalid[..], true, "Topic authorization failed"),
+        (&refused[..], true, "the batch is halved to find the event"),
+        (&record[..], true, "the batch is halved to find the event"),
+        (&fenced[..], true, "OutOfOrderSequenceNumber"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let cluster = cluster();
@@ -58,7 +58,8 @@ fn answers_and_what_they_mean() {
         let text = bench.lines.text();
         let arrived = Arrived::of(&records(&cluster.bootstrap_servers(), "t"));
         assert_eq!((arrived.lost(100), arrived.overtaken, arrived.repeats), (0, 0, 0), "{answers:?}: {text}");
-        assert_eq!(status.datasinks[0].errors, errors, "{answers:?}: {text}");
+        // Several batches may be in the request that is refused.
+        assert_eq!(status.datasinks[0].errors > 0, fails, "{answers:?}: {text}");
         assert!(text.contains(says), "{answers:?}: {text}");
         assert_eq!(status.routes[0].ledger.written, 100);
     }

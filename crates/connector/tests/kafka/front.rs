@@ -217,6 +217,10 @@ async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
                 let reply = reply.unwrap_or_default();
                 answer.extend_from_slice(&i32::try_from(reply.len()).unwrap().to_be_bytes());
                 answer.extend_from_slice(&reply);
+                if version > 0 {
+                    // How long the session may last: for ever.
+                    answer.extend_from_slice(&0_i64.to_be_bytes());
+                }
                 put(client, &answer).await?;
                 match (done, going_on) {
                     (true, _) => return Ok(()),

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 fn datasink(address: &str, topic: &str, partitions: u32, more: Value) -> Value {
     let mut config = json!({
         "type": "kafka",
-        "cluster": {"brokers": [address]},
+        "cluster": {"brokers": address.split(',').collect::<Vec<_>>()},
         "topic": topic,
         "create_topic": {"partitions": partitions, "replicas": 1},
         "delivery": support::delivery(),
