@@ -104,22 +104,17 @@ fn moved_back_it_delivers_again() {
 }
 
 #[test]
-fn a_spool_that_is_missing_is_named() {
+fn a_spool_that_is_missing_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
-    let config = json!({
-        "dir": dir.path().join("connector"),
-        "readers": {"spool": {"type": "spool", "dir": "/nonexistent/spool"}},
-        "datasinks": {"out": {"type": "stdout"}},
-        "pipelines": {"p": {"reader": "spool", "datasinks": ["out"]}},
-    });
-    let config = Config::parse(&config.to_string()).unwrap();
-    let readers = Local::new(&config.dir);
-    let error =
-        Connector::start(&config, &readers, Arc::new(KeepAll), Arc::new(Lines::default())).unwrap_err();
-    assert!(
-        error.contains("readers.spool: there is no spool /nonexistent/spool: start the sensor first"),
-        "{error}"
-    );
+    let connector = start(dir.path(), None);
+    let says = |failure: &Option<String>| {
+        failure.as_ref().is_some_and(|text| text.contains("yet: start the sensor, or name its folder in dir"))
+    };
+    wait(&connector, |status| status.routes.iter().all(|route| says(&route.reader_failure)));
+    let spool = Spool::open(harken_spool::Config::new(dir.path().join("spool"))).unwrap();
+    append(&spool, 0..20);
+    wait(&connector, |status| status.routes.iter().all(|route| route.ledger.written == 20));
+    assert!(connector.status().routes.iter().all(|route| route.reader_failure.is_none()));
 }
 
 /// Drops everything.

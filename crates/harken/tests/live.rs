@@ -268,6 +268,97 @@ fn a_reload_begins_new_logs_and_loses_nothing() {
     assert_eq!(essence(&lines(&logs, "http")), golden("vxlan-api"));
 }
 
+/// The `event.id` of each line.
+fn ids(text: &str) -> Vec<String> {
+    let id = |line: &str| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["event"]["id"].as_str().unwrap().to_owned()
+    };
+    text.lines().map(id).collect()
+}
+
+#[test]
+fn the_connector_inside_delivers_what_the_spool_has() {
+    let state = scratch("live-inside-state");
+    std::fs::create_dir_all(&state).unwrap();
+    let (spool, archive) = (state.join("spool"), state.join("out/events.ndjson"));
+    let [config, filters] = ["connector.json", "filters.json"].map(|name| state.join(name));
+    std::fs::write(&filters, r#"{"defaults": false}"#).unwrap();
+    let settings = serde_json::json!({
+        "dir": state.join("connector"),
+        "readers": {"spool": {"type": "spool", "dir": spool}},
+        "datasinks": {"archive": {"type": "file", "path": archive}},
+        "pipelines": {"p": {"reader": "spool", "datasinks": ["archive"], "filters": {"simple": filters}}},
+    });
+    std::fs::write(&config, settings.to_string()).unwrap();
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let file = config.display().to_string();
+    let mut args = to_port(&listen);
+    args.extend(["--connector", &file]);
+    let arrived = || std::fs::read_to_string(&archive).map(|text| ids(&text)).unwrap_or_default();
+    let connector = |word: &str| harken(&["connector", word, "--config", &file]).output().unwrap();
+
+    let sensor = Sensor::start("live-inside", &args);
+    mirror("vxlan-api", port);
+    let all = golden("vxlan-api").len();
+    sensor.until("the events of a capture", || arrived().len() == all);
+    assert_eq!(essence(&lines(&sensor.logs, "http")).len(), all);
+    let status = connector("status");
+    assert!(String::from_utf8_lossy(&status.stdout).starts_with("running, inside `harken run`, process "));
+    for word in ["stop", "restart"] {
+        let refused = connector(word);
+        assert!(!refused.status.success());
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains("is a part of `harken run`") && said.contains("end that one"), "{said}");
+    }
+    let second = connector("run");
+    assert!(String::from_utf8_lossy(&second.stderr).contains("a connector runs already with this folder"));
+
+    // Killed while events are on their way.
+    mirror("vxlan-api", port);
+    drop(sensor);
+    let peek = harken(&["spool", "peek", "--limit", "1000", "--spool"]).arg(&spool).output().unwrap();
+    let committed = ids(&String::from_utf8_lossy(&peek.stdout));
+    assert!(committed.len() >= all);
+    let sensor = Sensor::start("live-inside-again", &args);
+    sensor.until("what was committed", || {
+        let arrived = arrived();
+        committed.iter().all(|id| arrived.contains(id))
+    });
+    let (output, took, _) = sensor.end();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && took < Duration::from_secs(5), "took {took:?}: {said}");
+    assert!(said.contains("connector, p to archive: ") && said.contains(" 0 waiting"), "{said}");
+    let status = connector("status");
+    assert!(String::from_utf8_lossy(&status.stderr).contains("the connector is not running"));
+}
+
+#[test]
+fn a_connector_inside_that_cannot_be_is_refused_before_anything_is_received() {
+    let state = scratch("live-inside-wrong");
+    std::fs::create_dir_all(&state).unwrap();
+    let file = state.join("connector.json");
+    let run = |text: &str, more: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        let mut command = harken(&["run", "--udp", "127.0.0.1:0", "--log-dir"]);
+        command.arg(state.join("logs")).arg("--connector").arg(&file).args(more);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let dir = state.join("connector").display().to_string();
+    let with = |readers: &str| {
+        format!(
+            r#"{{"dir": "{dir}", "readers": {readers}, "datasinks": {{"o": {{"type": "stdout"}}}}, "pipelines": {{}}}}"#
+        )
+    };
+    assert!(run("{", &[]).contains("connector.json: "));
+    assert!(run(&with("{}"), &[]).contains("readers has none of type spool"));
+    let other = with(r#"{"r": {"type": "spool", "dir": "/elsewhere"}}"#);
+    assert!(run(&other, &["--spool", "here"]).contains("no reader of type spool has the dir here"));
+}
+
 #[test]
 fn a_capture_from_standard_input() {
     let logs = scratch("live-stdin");

@@ -15,6 +15,7 @@ use std::time::Duration;
     harken run --udp 10.0.9.9:4789 --log-dir /var/log/harken --workers 2\n  \
     harken run --interface eth1 --rotate-every 1h --compress zstd --keep-age 7d\n  \
     harken run --spool /var/lib/harken/spool\n  \
+    harken run --connector /etc/harken/connector.json\n  \
     harken run -i eth1 -i eth2 --capture-filter <(tcpdump -ddd 'udp port 4789')\n  \
     tcpdump -i eth0 -U -w - tcp | harken run --read -\n  \
     harken top"
@@ -85,6 +86,11 @@ pub struct Run {
     /// Where events wait for the connector.
     #[command(flatten)]
     pub spool: SpoolArgs,
+
+    /// Also deliver the events of the spool to datasinks, as `harken connector run --config FILE` does, inside this
+    /// process. Without --spool the folder is that of the reader of type spool in FILE.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub connector: Option<PathBuf>,
 
     /// How transactions are written.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::ZeekJson)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where events wait for the connector.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Clone)]
 pub struct SpoolArgs {
     /// Also put every transaction, as an event, into a durable queue in this folder, for `harken connector`.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]

@@ -1,21 +1,22 @@
-//! `harken connector`: the connector as a process of its own.
+//! `harken connector`: the connector as a process of its own, and inside `harken run`.
 mod filters;
+pub mod inside;
 pub mod letters;
 mod process;
+mod work;
 
 use crate::cli::{self, Settings};
 use anyhow::{Context as _, Result, anyhow, bail};
-use filters::{Files, Watch};
-use harken_connector::log::{FileLog, Level, Log};
 use harken_connector::readers::Local;
-use harken_connector::{Config, Connector, operator, status_file};
-use process::PidFile;
+use harken_connector::{Config, operator, status_file};
+use process::Owner;
 use serde_json::Value;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
+pub use work::Running;
+use work::Work;
 
 /// Time between two looks for signals.
 const LOOK: Duration = Duration::from_millis(100);
@@ -46,40 +47,27 @@ fn read(settings: &Settings) -> Result<Config> {
 }
 
 fn foreground(settings: &Settings) -> Result<()> {
-    let config = read(settings)?;
-    std::fs::create_dir_all(&config.dir)
-        .with_context(|| format!("cannot make the folder {}", config.dir.display()))?;
-    let _pid = PidFile::take(&config.dir)?;
+    let work = Work::take(read(settings)?, Owner::Connector)?;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot wait for signals")?;
-    let path = config.dir.join("connector.log");
-    let log = FileLog::open(&path, config.log.max_bytes, config.log.keep);
-    let log: Arc<dyn Log> = Arc::new(log.with_context(|| format!("cannot write {}", path.display()))?);
-    let readers = Local::new(&config.dir);
-    let connector = Connector::start(&config, &readers, Arc::new(Files::new(&config)), Arc::clone(&log));
-    let mut watch = Watch::new(&config);
-    let connector = connector.map_err(|error| anyhow!("{}: {error}", settings.config.display()))?;
-    log.say(Level::Info, &format!("running, configuration {}", settings.config.display()));
-    eprintln!("harken connector: running, log in {}", path.display());
-    while !connector.is_finished() {
+    let dir = work.config().dir.clone();
+    let mut running = work.start(&settings.config, &Local::new(&dir))?;
+    eprintln!("harken connector: running, log in {}", dir.join("connector.log").display());
+    while !running.is_finished() {
         let signal = signals.pending().next();
-        if signal == Some(SIGHUP) || watch.has_changed() {
-            if let Err(error) = connector.reload() {
-                log.say(Level::Error, &format!("the old filters stay in force: {error}"));
-            }
-        } else if signal.is_some() {
+        if signal.is_some_and(|signal| signal != SIGHUP) {
             break;
-        } else {
+        }
+        running.look(signal.is_some());
+        if signal.is_none() {
             std::thread::sleep(LOOK);
         }
     }
-    let last = connector.stop();
-    let waiting: u64 = last.routes.iter().map(|route| route.ledger.waiting).sum();
-    log.say(Level::Info, &format!("ended; {waiting} events that were read are read again next time"));
+    running.stop();
     Ok(())
 }
 
 fn status(config: &Config, json: bool) -> Result<ExitCode> {
-    let Some(pid) = process::running(&config.dir)? else {
+    let Some(process::Process { pid, owner }) = process::running(&config.dir)? else {
         if json {
             crate::print("{\"running\":false}\n")?;
         } else {
@@ -103,7 +91,7 @@ fn status(config: &Config, json: bool) -> Result<ExitCode> {
     let text =
         |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut out =
-        format!("running, process {pid}, as of {}\n{}\n", text(&status, "time"), text(&status, "block"));
+        format!("running, {owner} {pid}, as of {}\n{}\n", text(&status, "time"), text(&status, "block"));
     for route in status.get("routes").and_then(Value::as_array).into_iter().flatten() {
         let number =
             |key: &str| route.pointer(&format!("/ledger/{key}")).and_then(Value::as_u64).unwrap_or(0);

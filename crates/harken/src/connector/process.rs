@@ -24,13 +24,43 @@ pub struct PidFile {
     _lock: File,
 }
 
+/// What kind of process a connector is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// One of its own.
+    Connector,
+    /// `harken run`.
+    Sensor,
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Connector => "process",
+            Self::Sensor => "inside `harken run`, process",
+        })
+    }
+}
+
+/// The process that a connector is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Its kind.
+    pub owner: Owner,
+}
+
+/// The word behind the number, in the pid file of a sensor.
+const SENSOR: &str = "sensor";
+
 fn path(dir: &Path) -> PathBuf {
     dir.join("connector.pid")
 }
 
 impl PidFile {
     /// Takes it; an error when another process has it.
-    pub fn take(dir: &Path) -> Result<Self> {
+    pub fn take(dir: &Path, owner: Owner) -> Result<Self> {
         let path = path(dir);
         let name = path.display();
         let file = File::options().create(true).truncate(false).write(true).open(&path);
@@ -38,15 +68,20 @@ impl PidFile {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => bail!(
-                "a connector runs already with this folder ({name}): end it by `harken connector stop`, or give \
-                 another folder in dir"
+                "a connector runs already with this folder ({name}): `harken connector status` shows it; end it, or \
+                 give another folder in dir"
             ),
             Err(TryLockError::Error(error)) => {
                 return Err(error).with_context(|| format!("cannot lock {name}"));
             }
         }
         file.set_len(0)?;
-        writeln!(file, "{}", std::process::id()).with_context(|| format!("cannot write {name}"))?;
+        let pid = std::process::id();
+        let text = match owner {
+            Owner::Connector => format!("{pid}\n"),
+            Owner::Sensor => format!("{pid} {SENSOR}\n"),
+        };
+        file.write_all(text.as_bytes()).with_context(|| format!("cannot write {name}"))?;
         Ok(Self { path, _lock: file })
     }
 }
@@ -58,7 +93,7 @@ impl Drop for PidFile {
 }
 
 /// The process of the connector with that folder, if it runs.
-pub fn running(dir: &Path) -> Result<Option<u32>> {
+pub fn running(dir: &Path) -> Result<Option<Process>> {
     let path = path(dir);
     let Ok(file) = File::open(&path) else { return Ok(None) };
     match file.try_lock_shared() {
@@ -66,8 +101,11 @@ pub fn running(dir: &Path) -> Result<Option<u32>> {
         Err(TryLockError::WouldBlock) => {
             let text =
                 std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let pid = text.trim().parse();
-            Ok(Some(pid.with_context(|| format!("{}: '{}' is no process", path.display(), text.trim()))?))
+            let text = text.trim();
+            let (pid, kind) = text.split_once(' ').unwrap_or((text, ""));
+            let pid = pid.parse().with_context(|| format!("{}: '{text}' is no process", path.display()))?;
+            let owner = if kind == SENSOR { Owner::Sensor } else { Owner::Connector };
+            Ok(Some(Process { pid, owner }))
         }
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
@@ -77,8 +115,8 @@ pub fn running(dir: &Path) -> Result<Option<u32>> {
 
 /// Starts it and waits until it runs.
 pub fn start(config: &Config, settings: &Settings) -> Result<()> {
-    if let Some(pid) = running(&config.dir)? {
-        bail!("the connector runs already, process {pid}: `harken connector restart` starts it again");
+    if let Some(Process { pid, owner }) = running(&config.dir)? {
+        bail!("the connector runs already, {owner} {pid}: `harken connector restart` starts it again");
     }
     std::fs::create_dir_all(&config.dir)
         .with_context(|| format!("cannot make the folder {}", config.dir.display()))?;
@@ -122,19 +160,23 @@ fn runs(dir: &Path, pid: u32) -> bool {
     let status = std::fs::read(status_file(dir)).ok();
     let status = status.and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
     let of = status.and_then(|status| status.get("pid")?.as_u64());
-    of == Some(u64::from(pid)) && matches!(running(dir), Ok(Some(found)) if found == pid)
+    of == Some(u64::from(pid)) && matches!(running(dir), Ok(Some(found)) if found.pid == pid)
 }
 
 /// Ends it and waits until it has ended.
 pub fn stop(config: &Config) -> Result<()> {
-    let Some(pid) = running(&config.dir)? else {
+    let Some(process) = running(&config.dir)? else {
         println!("the connector is not running");
         return Ok(());
     };
+    let pid = process.pid;
+    if process.owner == Owner::Sensor {
+        bail!("the connector is a part of `harken run`, process {pid}, and ends with it: end that one");
+    }
     signal(pid, Signal::TERM)?;
     let most = Duration::from_secs(config.stop_s) + END;
     let begin = Instant::now();
-    while running(&config.dir)? == Some(pid) {
+    while running(&config.dir)? == Some(process) {
         if begin.elapsed() > most {
             bail!("the connector (process {pid}) has not ended after {} s: kill -9 {pid}", most.as_secs());
         }
@@ -147,7 +189,7 @@ pub fn stop(config: &Config) -> Result<()> {
 /// Has it read its filters again.
 pub fn reload(config: &Config) -> Result<()> {
     match running(&config.dir)? {
-        Some(pid) => signal(pid, Signal::HUP),
+        Some(process) => signal(process.pid, Signal::HUP),
         None => bail!("the connector is not running: harken connector start"),
     }
 }

@@ -14,6 +14,8 @@ pub mod top;
 mod worker;
 
 use crate::cli::{Format, Run, SpoolFull};
+use crate::connector::Running;
+use crate::connector::inside::{self, Inside};
 use crate::logs::LogWriter;
 use crate::report;
 use crate::sandbox;
@@ -42,12 +44,18 @@ pub fn run(args: &Run) -> Result<ExitCode> {
         crate::analysis::usage("--format table is for people: choose zeek-json, zeek-tsv or ecs");
     }
     let form = args.format.form();
-    let config = args.analysis.engine(form, args.format == Format::Ecs || args.spool.spool.is_some());
+    let connector = args.connector.as_deref();
+    let connector = connector.map(|file| Inside::open(file, args.spool.spool.as_deref())).transpose()?;
+    let mut spool = args.spool.clone();
+    if let Some(connector) = &connector {
+        spool.spool = Some(connector.spool().to_owned());
+    }
+    let config = args.analysis.engine(form, args.format == Format::Ecs || spool.spool.is_some());
     let filter = args.analysis.filter();
 
     let sources = open::sources(args)?;
     let folder = &args.log_dir;
-    for folder in [Some(folder), args.spool.spool.as_ref()].into_iter().flatten() {
+    for folder in [Some(folder), spool.spool.as_ref()].into_iter().flatten() {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
@@ -58,14 +66,20 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     if args.no_sandbox {
         say("running with all privileges, as --no-sandbox asks for");
     } else {
-        let report = sandbox::enter(&open::sandbox_plan(args, &control_path, &sources))?;
+        let dir = spool.spool.as_deref();
+        let plan = open::sandbox_plan(args, dir, connector.as_ref(), &control_path, &sources);
+        let report = sandbox::enter(&plan)?;
         for line in &report.lines {
             say(&if line.in_force { line.to_string() } else { format!("warning: {line}") });
         }
     }
     let signals = Signals::install()?;
     let logs = open::logs(args, form)?;
-    let spool = events::open(&args.spool, SpoolFull::DropOldest)?;
+    let spool = events::open(&spool, SpoolFull::DropOldest)?;
+    let mut connector = match (connector, &spool) {
+        (Some(connector), Some(spool)) => Some(connector.start(spool)?),
+        _ => None,
+    };
     let health = health.map(health::Health::start).transpose()?;
 
     let live = sources.iter().all(Sources::are_live);
@@ -99,7 +113,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
                 worker.run()
             })
             .context("cannot start a thread")?;
-        workers.push(Running { thread, shared });
+        workers.push(Receiving { thread, shared });
     }
     let shared: Vec<Arc<Shared>> = workers.iter().map(|w| Arc::clone(&w.shared)).collect();
     let reopen = Arc::new(AtomicBool::new(false));
@@ -111,9 +125,13 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     let mut period = Period::new(args.stats_every, form, &logs, &names, live);
     let code = loop {
         std::thread::sleep(LOOK);
-        if signals.hangup.swap(false, Ordering::Relaxed) || reopen.swap(false, Ordering::Relaxed) {
+        let asked = signals.hangup.swap(false, Ordering::Relaxed) || reopen.swap(false, Ordering::Relaxed);
+        if asked {
             logs.reopen();
             say("new logs, as asked for");
+        }
+        if let Some(connector) = &mut connector {
+            connector.look(asked);
         }
         period.look(&shared, &logs);
         if let Some(spool) = &spool {
@@ -130,21 +148,40 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     };
     drop(control);
     drop(health);
-    end(workers, period, logs, spool, &shared, code)
+    end(workers, period, logs, Delivery { spool, connector }, &shared, code)
 }
 
 /// One worker's thread.
-struct Running {
+struct Receiving {
     thread: JoinHandle<Ended>,
     shared: Arc<Shared>,
 }
 
+/// What is behind the workers.
+struct Delivery {
+    spool: Option<Arc<Spool>>,
+    connector: Option<Running>,
+}
+
+impl Delivery {
+    /// Ends it in the order in which events go. Gives lines for the end.
+    fn end(self) -> Result<Vec<String>> {
+        if let Some(spool) = &self.spool {
+            // What cannot be written is counted when the spool is closed.
+            let _ = spool.flush(CLOSE);
+        }
+        let mut lines = self.connector.map_or_else(Vec::new, |connector| inside::lines(&connector.stop()));
+        lines.extend(self.spool.map(events::close).transpose()?);
+        Ok(lines)
+    }
+}
+
 /// Ends the workers, then the logs, and prints the books.
 fn end(
-    workers: Vec<Running>,
+    workers: Vec<Receiving>,
     mut period: Period,
     logs: LogWriter,
-    spool: Option<Arc<Spool>>,
+    delivery: Delivery,
     shared: &[Arc<Shared>],
     mut code: ExitCode,
 ) -> Result<ExitCode> {
@@ -163,7 +200,7 @@ fn end(
     }
     period.last(shared, &logs);
     let written = logs.close(CLOSE)?;
-    let spooled = spool.map(events::close).transpose();
+    let delivered = delivery.end();
     let total = total(shared);
     let ledger = total.ledger();
     let palette = Palette::auto(std::io::stderr().is_terminal());
@@ -171,7 +208,7 @@ fn end(
     for line in open::source_lines(&total).into_iter().chain(open::log_lines(&written)) {
         eprintln!("{line}");
     }
-    if let Some(line) = spooled? {
+    for line in delivered? {
         eprintln!("{line}");
     }
     if let Err(imbalance) = ledger.check() {

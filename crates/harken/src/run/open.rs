@@ -3,6 +3,7 @@ use super::say;
 use super::source::{Capture, Sources};
 use super::worker::Snapshot;
 use crate::cli::{Format, Run};
+use crate::connector::inside::Inside;
 use crate::logs::{self, LogWriter, Spec};
 use crate::sandbox::{Network, Plan};
 use anyhow::{Context, Result, bail};
@@ -179,9 +180,21 @@ pub fn logs(args: &Run, form: Form) -> Result<LogWriter> {
 }
 
 /// What the program still has to do once everything is open.
-pub fn sandbox_plan(args: &Run, control: &Path, sources: &[Sources]) -> Plan {
+pub fn sandbox_plan(
+    args: &Run,
+    spool: Option<&Path>,
+    connector: Option<&Inside>,
+    control: &Path,
+    sources: &[Sources],
+) -> Plan {
     let mut writable = vec![args.log_dir.clone()];
-    writable.extend(args.spool.spool.clone());
+    writable.extend(spool.map(PathBuf::from));
+    let mut readable = Vec::new();
+    if let Some(connector) = connector {
+        let paths = connector.paths();
+        writable.extend(paths.writable.iter().filter(|dir| Some(dir.as_path()) != spool).cloned());
+        readable.clone_from(&paths.readable);
+    }
     // The socket is removed at the end.
     writable.extend(
         control.parent().filter(|dir| *dir != args.log_dir && args.control.is_some()).map(PathBuf::from),
@@ -189,7 +202,12 @@ pub fn sandbox_plan(args: &Run, control: &Path, sources: &[Sources]) -> Plan {
     Plan {
         user: args.user.clone(),
         writable,
-        network: if sources.iter().any(Sources::open_again) { Network::Packets } else { Network::None },
+        readable,
+        network: match connector {
+            _ if sources.iter().any(Sources::open_again) => Network::Packets,
+            Some(_) => Network::Sockets,
+            None => Network::None,
+        },
         ..Plan::default()
     }
 }

@@ -59,7 +59,6 @@ pub enum Network {
     /// None but Unix sockets: everything is open already, or comes from files and pipes.
     None,
     /// TCP and UDP, and netlink to list interfaces: connections that are made again, names that are resolved.
-    #[allow(dead_code, reason = "for datasinks that connect again; tests/sandbox.rs holds it")]
     Sockets,
     /// Packet sockets too: `CAP_NET_RAW` is kept, to open one again after its interface went away.
     Packets,
