@@ -350,11 +350,12 @@ fn a_connector_inside_that_cannot_be_is_refused_before_anything_is_received() {
     let dir = state.join("connector").display().to_string();
     let with = |readers: &str| {
         format!(
-            r#"{{"dir": "{dir}", "readers": {readers}, "datasinks": {{"o": {{"type": "stdout"}}}}, "pipelines": {{}}}}"#
+            r#"{{"dir": "{dir}", "readers": {readers}, "datasinks": {{"o": {{"type": "stdout"}}}}, "pipelines": {{"p": {{"reader": "r", "datasinks": ["o"]}}}}}}"#
         )
     };
     assert!(run("{", &[]).contains("connector.json: "));
-    assert!(run(&with("{}"), &[]).contains("readers has none of type spool"));
+    let none = with(r#"{"r": {"type": "file", "path": "events"}}"#);
+    assert!(run(&none, &[]).contains("readers has none of type spool"));
     let other = with(r#"{"r": {"type": "spool", "dir": "/elsewhere"}}"#);
     assert!(run(&other, &["--spool", "here"]).contains("no reader of type spool has the dir here"));
 }

@@ -46,7 +46,7 @@ fn run_and_kill(dir: &Path, broker: &str) -> u64 {
     let mut written = 0;
     // Open until it is killed, so that it does not end by itself.
     let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
-    while let Some(line) = said.next() {
+    for line in said.by_ref() {
         let line = line.unwrap();
         written = line.strip_prefix("written ").map_or(0, |number| number.parse().unwrap());
         if written >= some {
