@@ -70,6 +70,7 @@ fn spool_of(config: &Config, named: Option<&Path>) -> Result<PathBuf> {
             dirs.push(&spool.dir);
         }
     }
+    dirs.sort();
     dirs.dedup();
     let same = |a: &Path, b: &Path| {
         a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
@@ -171,7 +172,7 @@ mod tests {
         });
         let paths = |list: &[&str]| list.iter().map(PathBuf::from).collect::<Vec<_>>();
         let wanted = Paths {
-            readable: paths(&[".", "/f", "/in", "/keys", "/secrets"]),
+            readable: paths(&["/f", "/in", "/keys", "/secrets", "."]),
             writable: paths(&["/parquet", "/q", "out", "state"]),
         };
         assert_eq!(Paths::of(&config), wanted);
@@ -181,7 +182,7 @@ mod tests {
     fn which_spool_is_meant() {
         let config = |readers: Value| {
             let config = json!({"readers": readers, "datasinks": {"o": {"type": "stdout"}}, "pipelines": {}});
-            Config::parse(&config.to_string()).unwrap()
+            serde_json::from_value::<Config>(config).unwrap()
         };
         let of = |readers: Value, named: Option<&str>| {
             spool_of(&config(readers), named.map(Path::new)).map_err(|error| error.to_string())
