@@ -188,6 +188,7 @@ fn end(
     for worker in &workers {
         worker.shared.stop.store(true, Ordering::Relaxed);
     }
+    let mut panicked = false;
     for worker in workers {
         match worker.thread.join() {
             Ok(Ended::Done) => {}
@@ -195,12 +196,17 @@ fn end(
                 say(&error);
                 code = ExitCode::FAILURE;
             }
-            Err(_) => bail!("a worker's thread has panicked"),
+            Err(_) => panicked = true,
         }
     }
     period.last(shared, &logs);
-    let written = logs.close(CLOSE)?;
+    let written = logs.close(CLOSE);
+    // Whatever else went wrong: what is there is delivered.
     let delivered = delivery.end();
+    if panicked {
+        bail!("a worker's thread has panicked");
+    }
+    let written = written?;
     let total = total(shared);
     let ledger = total.ledger();
     let palette = Palette::auto(std::io::stderr().is_terminal());
