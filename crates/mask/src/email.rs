@@ -8,8 +8,17 @@ use memchr::memchr_iter;
 const LOCAL: usize = 64;
 const DOMAIN: usize = 255;
 
+/// Endings of files and no top-level domains: `icon@2x.png` is no address.
+const FILES: [&[u8]; 10] =
+    [b"avif", b"css", b"gif", b"htm", b"html", b"jpeg", b"jpg", b"js", b"png", b"webp"];
+
 fn is_local(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"._%+-'".contains(&byte)
+}
+
+/// All that an atom may have (RFC 5322 3.2.3), and dots: most of it separates things in URLs, forms and prose.
+fn is_atom(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte)
 }
 
 /// Puts every address of `text` into `found`.
@@ -42,8 +51,13 @@ pub(crate) fn find(text: &[u8], found: &mut Vec<Match>) {
             last = label;
         }
         let top = last.len() >= 2 && (last.iter().all(u8::is_ascii_alphabetic) || last.starts_with(b"xn--"));
-        if sound && labels >= 2 && top && lead < local {
-            found.push(Match { kind: Kind::Email, start: at - local + lead, end: at + 1 + domain.len() });
+        let is_file = FILES.iter().any(|ending| last.eq_ignore_ascii_case(ending));
+        if sound && labels >= 2 && top && !is_file && lead < local {
+            let end = at + 1 + domain.len();
+            // Where there is nothing else all of it is the address.
+            let alone =
+                end == text.len() && before.len() <= LOCAL && before.iter().all(|byte| is_atom(*byte));
+            found.push(Match { kind: Kind::Email, start: if alone { 0 } else { at - local + lead }, end });
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Candidate<'a> {
 
 impl Candidate<'_> {
     /// Whether one of `words` (lower case) is in the field's name or just before the candidate.
-    fn says(&self, words: &[&str]) -> bool {
+    pub(crate) fn says(&self, words: &[&str]) -> bool {
         let near = self.before.get(self.before.len().saturating_sub(CONTEXT)..).unwrap_or_default();
         let has = |text: &[u8]| {
             words
@@ -334,7 +334,10 @@ fn steuer(candidate: &Candidate<'_>) -> bool {
 }
 
 fn aadhaar(candidate: &Candidate<'_>) -> bool {
-    candidate.compact.first() >= Some(&b'2')
+    // Groups of four inside of more of them are a part of another number.
+    let inside = matches!(candidate.before, [.., b'0'..=b'9', b' ' | b'-']) && candidate.shape.len() > 12;
+    !inside
+        && candidate.compact.first() >= Some(&b'2')
         && !candidate.compact.iter().eq(candidate.compact.iter().rev())
         && verhoeff(candidate.compact)
 }

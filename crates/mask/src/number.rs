@@ -150,10 +150,25 @@ fn recognise(candidate: &Candidate<'_>, wanted: &Wanted) -> Option<Kind> {
     if wanted.kind(Kind::Iban) && is_iban(candidate.compact, candidate.shape) {
         return Some(Kind::Iban);
     }
-    if wanted.kind(Kind::Card) && is_card(candidate.compact, candidate.shape) {
+    if wanted.kind(Kind::Card)
+        && is_card(candidate.compact, candidate.shape)
+        && (!is_article(candidate.compact) || candidate.says(CARD_WORDS))
+    {
         return Some(Kind::Card);
     }
     if wanted.class(Class::NationalId) { national::recognise(candidate, wanted) } else { None }
+}
+
+/// What fields of cards are called.
+const CARD_WORDS: &[&str] =
+    &["card", "pan", "credit", "visa", "karte", "carte", "carta", "tarjeta", "cartao"];
+
+/// Whether digits are a number of an article (GTIN of 12 to 14 digits, also EAN and UPC, by their check digit): cards of
+/// as many digits have gone out of use, and articles from Germany or Japan begin like them.
+fn is_article(digits: &[u8]) -> bool {
+    let weighted = digits.iter().rev().zip([1, 3].iter().cycle());
+    (12..=14).contains(&digits.len())
+        && weighted.map(|(digit, weight)| u32::from(digit.wrapping_sub(b'0')) * weight).sum::<u32>() % 10 == 0
 }
 
 /// Whether digits, so spelled, are a card: an issuer's range, a length that it uses, and Luhn.
@@ -219,11 +234,12 @@ fn is_iban(compact: &[u8], shape: &[u8]) -> bool {
 /// Looks whether a telephone number begins with the digit at `first`.
 fn telephone(text: &[u8], first: usize, found: &mut Vec<Match>) {
     let before = first.checked_sub(1).and_then(|at| text.get(at)).copied();
-    let plus = before == Some(b'+');
+    let is_sum = first.checked_sub(2).and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+    let plus = before == Some(b'+') && !is_sum;
     if !plus && (before.is_some_and(|byte| byte.is_ascii_alphanumeric()) || continues(text, first)) {
         return;
     }
-    let start = if matches!(before, Some(b'+' | b'(')) { first - 1 } else { first };
+    let start = if plus || before == Some(b'(') { first - 1 } else { first };
     let mut digits = [0u8; 15];
     let mut shape = [0u8; 24];
     let (mut count, mut spelled, mut best) = (0, 0, None);

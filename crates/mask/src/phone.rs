@@ -2,19 +2,52 @@
 //!
 //! Digits alone are no telephone number: ids, times and amounts look the same. The crate `phonenumber` says
 //! yes to those and brings tables of megabytes; here a number needs a `+` and a country code that exists, or
-//! the separators of North America or France.
+//! separators as in North America, France or the United Kingdom, or an area code in brackets.
 
 use crate::sums::number;
 
-/// Country codes of one and of two digits; every other one has three.
+/// Country codes of two digits.
 const TWO: &[u8] = &[
     20, 27, 30, 31, 32, 33, 34, 36, 39, 40, 41, 43, 44, 45, 46, 47, 48, 49, 51, 52, 53, 54, 55, 56, 57, 58,
     60, 61, 62, 63, 64, 65, 66, 81, 82, 84, 86, 90, 91, 92, 93, 94, 95, 98,
 ];
 
-/// Codes of three digits begin with these two.
-const THREE: &[u8] =
-    &[21, 22, 23, 24, 25, 26, 29, 35, 37, 38, 42, 50, 59, 67, 68, 69, 80, 85, 87, 88, 96, 97, 99];
+/// Country codes of three digits: ranges of those that ITU-T E.164 assigns.
+const THREE: &[(u32, u32)] = &[
+    (211, 213),
+    (216, 216),
+    (218, 218),
+    (220, 258),
+    (260, 269),
+    (290, 291),
+    (297, 299),
+    (350, 359),
+    (370, 383),
+    (385, 387),
+    (389, 389),
+    (420, 421),
+    (423, 423),
+    (500, 509),
+    (590, 599),
+    (670, 670),
+    (672, 683),
+    (685, 692),
+    (800, 800),
+    (808, 808),
+    (850, 850),
+    (852, 853),
+    (855, 856),
+    (870, 870),
+    (878, 878),
+    (880, 883),
+    (886, 886),
+    (888, 888),
+    (960, 968),
+    (970, 977),
+    (979, 979),
+    (992, 996),
+    (998, 998),
+];
 
 /// Whether the digits after a `+` are a number of E.164: the country exists, and the length may be.
 pub(crate) fn is_e164(digits: &[u8]) -> bool {
@@ -27,10 +60,24 @@ pub(crate) fn is_e164(digits: &[u8]) -> bool {
     if digits.first() == Some(&b'7') {
         return digits.len() == 11;
     }
-    let Some(code) = digits.get(..2).and_then(number).and_then(|code| u8::try_from(code).ok()) else {
-        return false;
-    };
-    TWO.contains(&code) || THREE.contains(&code)
+    let code = |length| digits.get(..length).and_then(number);
+    code(2).and_then(|code| u8::try_from(code).ok()).is_some_and(|code| TWO.contains(&code))
+        || code(3).is_some_and(|code| THREE.iter().any(|(first, last)| (*first..=*last).contains(&code)))
+}
+
+/// Whether an area code in brackets, with the 0 that is dialled inside the country, and a number stand there, as in
+/// Germany, Italy, the United Kingdom and many others.
+fn is_trunk(shape: &[u8], digits: &[u8]) -> bool {
+    let Some(area) = shape.iter().position(|sign| *sign == b')') else { return false };
+    let rest = shape.get(area + 1..).unwrap_or_default();
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    (4..=6).contains(&area)
+        && shape.iter().take(area).skip(1).all(|sign| *sign == b'd')
+        && digits.first() == Some(&b'0')
+        && digits.get(1) != Some(&b'0')
+        && rest.len() >= 5
+        && rest.iter().all(|sign| matches!(sign, b'd' | b' ' | b'-'))
+        && (9..=12).contains(&digits.len())
 }
 
 /// Ten digits of the North American plan: area and exchange begin with 2 to 9.
@@ -54,6 +101,7 @@ pub(crate) fn is_national(shape: &[u8], digits: &[u8]) -> bool {
         b"ddd dddd dddd" => digits.starts_with(b"02"),
         b"dddd ddd dddd" => digits.starts_with(b"01"),
         b"ddddd dddddd" => digits.starts_with(b"01") || digits.starts_with(b"07"),
+        [b'(', ..] => is_trunk(shape, digits),
         _ => false,
     }
 }

@@ -108,6 +108,32 @@ fn places() {
     );
 }
 
+/// Each was found by the labelled set (`labelled.rs`).
+#[test]
+fn what_the_labelled_set_has_found() {
+    let all = r#"{"email": {"on": true, "method": "fixed"}, "phone": {"on": true, "method": "fixed"},
+        "national_id": {"on": true, "method": "fixed"}, "card": {"method": "fixed"}}"#;
+    for (mask, text, want) in [
+        (Masker::text as Mask, "to o'neil@example.com.", "to ***."),
+        (Masker::text, "'neil@example.com'", "'***'"),
+        (Masker::json, r#"{"mail":"a/b=c@example.com"}"#, r#"{"mail":"***"}"#),
+        (Masker::text, "see /a/b=c@example.com now", "see /a/b=*** now"),
+        (Masker::text, "icon@2x.png, icon@3x.JPG", "icon@2x.png, icon@3x.JPG"),
+        (Masker::text, "1+6884755863", "1+6884755863"),
+        (Masker::text, "+99912345678, +99212345678", "+99912345678, ***"),
+        (Masker::text, "call (0426) 3444704!", "call ***!"),
+        (Masker::text, "(00426) 3444704", "(00426) 3444704"),
+        // Both a GTIN and what was once a card of 13 digits: the name decides.
+        (Masker::json, r#"{"ean":"@13"}"#, r#"{"ean":"@13"}"#),
+        (Masker::json, r#"{"card":"@13"}"#, r#"{"card":"***"}"#),
+        (Masker::text, "DE33 1698 4916 5156 4713 41", "DE33 1698 4916 5156 4713 41"),
+        (Masker::text, "id 4916 5156 4713", "id ***"),
+    ] {
+        let fill = |text: &str| text.replace("@13", "4006381333023");
+        assert_eq!(masked(all, mask, &fill(text)).0, fill(want), "{text}");
+    }
+}
+
 #[test]
 fn errors_name_the_key_and_the_mend() {
     let config: Config = serde_json::from_str(r#"{"card":{"method":"hash"}}"#).unwrap();
