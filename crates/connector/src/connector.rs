@@ -3,6 +3,7 @@ use crate::config::Config;
 use crate::deadletter::Folder;
 use crate::decide::Filters;
 use crate::log::{Level, Log};
+use crate::metrics;
 use crate::readers::Readers;
 use crate::report::{Reporter, Status};
 use crate::route::{self, Phase, Route};
@@ -25,6 +26,8 @@ pub(crate) struct Parts {
     pub(crate) readers: Vec<String>,
     pub(crate) sinks: Vec<Arc<Sink>>,
     pub(crate) routes: Vec<Arc<Route>>,
+    /// How often it was started again because a thread of it had panicked.
+    pub(crate) restarts: u64,
 }
 
 /// A running connector. Dropping it ends it at once; [`Connector::stop`] lets what is on its way be answered.
@@ -35,6 +38,8 @@ pub struct Connector {
     phase: watch::Sender<Phase>,
     runtime: Option<Runtime>,
     lanes: Vec<tokio::task::JoinHandle<()>>,
+    /// The checks of each datasink.
+    checks: Vec<tokio::task::JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
     reporter: Option<Reporter>,
     grace: Duration,
@@ -77,6 +82,17 @@ impl Connector {
         filters: Arc<dyn Filters>,
         log: Arc<dyn Log>,
     ) -> Result<Self, String> {
+        Self::start_again(config, readers, filters, log, 0)
+    }
+
+    /// The same, after so many that have panicked.
+    pub(crate) fn start_again(
+        config: &Config,
+        readers: &dyn Readers,
+        filters: Arc<dyn Filters>,
+        log: Arc<dyn Log>,
+        restarts: u64,
+    ) -> Result<Self, String> {
         std::fs::create_dir_all(&config.dir)
             .map_err(|error| format!("cannot make the folder {}: {error}", config.dir.display()))?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
@@ -87,6 +103,7 @@ impl Connector {
             .build()
             .map_err(|error| format!("cannot start threads: {error}"))?;
         let (phase, phases) = watch::channel(Phase::Running);
+        let listener = config.metrics.as_ref().map(metrics::bind).transpose()?;
         // Some datasinks want a runtime around them when they are opened.
         let guard = runtime.enter();
         let sinks = sinks(config, &log)?;
@@ -116,6 +133,7 @@ impl Connector {
             readers: config.readers.keys().cloned().collect(),
             sinks,
             routes,
+            restarts,
         });
         let mut connector = Self {
             parts,
@@ -124,11 +142,15 @@ impl Connector {
             phase,
             runtime: None,
             lanes: Vec::new(),
+            checks: Vec::new(),
             threads: Vec::new(),
             reporter: None,
             grace: Duration::from_secs(config.stop_s),
         };
         connector.start_checks(&runtime, Duration::from_secs(config.period_s));
+        if let Some(listener) = listener {
+            runtime.spawn(metrics::serve(listener, Arc::clone(&connector.parts)));
+        }
         for route in &connector.parts.routes {
             for lane in 0..route.lanes() {
                 connector.lanes.push(runtime.spawn(route::run_lane(Arc::clone(route), lane)));
@@ -146,16 +168,28 @@ impl Connector {
         Ok(connector)
     }
 
-    fn start_checks(&self, runtime: &Runtime, period: Duration) {
+    fn start_checks(&mut self, runtime: &Runtime, period: Duration) {
         for sink in &self.parts.sinks {
             let sink = Arc::clone(sink);
-            runtime.spawn(async move {
+            self.checks.push(runtime.spawn(async move {
                 loop {
                     sink.check().await;
                     tokio::time::sleep(period).await;
                 }
-            });
+            }));
         }
+    }
+
+    /// What works no more since a thread or a task has panicked, which is a defect; while it runs, none ends otherwise.
+    pub fn broken(&self) -> Option<String> {
+        if let Some(route) = self.parts.routes.iter().find(|route| route.has_panicked()) {
+            return Some(format!("pipeline {}, datasink {}", route.pipeline, route.sink.name));
+        }
+        let checks = self.checks.iter().zip(&self.parts.sinks);
+        if let Some((_, sink)) = checks.into_iter().find(|(check, _)| check.is_finished()) {
+            return Some(format!("the checks of datasink {}", sink.name));
+        }
+        self.reporter.as_ref().filter(|reporter| reporter.has_ended()).map(|_| "the statistics".to_owned())
     }
 
     /// Reads the filters of all pipelines again.

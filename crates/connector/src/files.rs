@@ -39,3 +39,15 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
         _ => File::open(".")?.sync_all(),
     }
 }
+
+/// What the system says, and what helps.
+pub(crate) fn with_mend(error: &io::Error) -> String {
+    let mend = match error.kind() {
+        io::ErrorKind::StorageFull => "; make room on that disk",
+        io::ErrorKind::QuotaExceeded => "; raise the quota, or make room",
+        io::ErrorKind::PermissionDenied => "; give the user of this process the right to write there",
+        io::ErrorKind::ReadOnlyFilesystem => "; mount it for writing or name another path",
+        _ => "",
+    };
+    format!("{error}{mend}")
+}

@@ -57,6 +57,9 @@ pub struct Route {
     pub window: usize,
     /// Dead letters that were dropped at the bound on their folder.
     pub dead_letters_dropped: u64,
+    /// Events that the reader had to pass over: deleted at the spool's bound before they were read, or damaged on the
+    /// disk.
+    pub missing: u64,
     /// Why nothing can be read or committed now.
     pub reader_failure: Option<String>,
     /// Its reader has no more, and everything is done.

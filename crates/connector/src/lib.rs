@@ -17,11 +17,13 @@ mod files;
 pub mod kafka;
 mod ledger;
 pub mod log;
+pub mod metrics;
 pub mod operator;
 pub mod readers;
 mod report;
 mod route;
 mod sink;
+mod supervise;
 
 pub use config::{Config, FilterFiles, Pipeline};
 pub use connector::{Connector, dead_letters, status_file};
@@ -29,3 +31,4 @@ pub use datasink::{Batch, Datasink, Event, Failure, Invalid, Limits, Refusal};
 pub use decide::{Decide, Decision, Filters, KeepAll, Outcome};
 pub use ledger::{Ledger, Route};
 pub use report::Status;
+pub use supervise::Supervised;

@@ -21,6 +21,9 @@ pub struct Status {
     pub time: String,
     /// The process.
     pub pid: u32,
+    /// How often it was started again because a thread of it had panicked, which is a defect; all figures began anew
+    /// then.
+    pub restarts: u64,
     /// The readers.
     pub readers: Vec<Reader>,
     /// The pipelines.
@@ -103,6 +106,7 @@ impl Status {
         Self {
             time: timestamp(SystemTime::now()),
             pid: std::process::id(),
+            restarts: parts.restarts,
             readers: parts.readers.iter().map(reader).collect(),
             datasinks: parts.sinks.iter().map(datasink).collect(),
             balances: routes.iter().all(|route| route.ledger.balances()),
@@ -174,6 +178,37 @@ impl Rates {
     }
 }
 
+/// The time of day against a clock that only runs.
+struct Clock {
+    day: SystemTime,
+    steady: Instant,
+}
+
+impl Clock {
+    /// Less than this is how clocks are kept right.
+    const SLACK: Duration = Duration::from_secs(2);
+
+    fn new() -> Self {
+        Self { day: SystemTime::now(), steady: Instant::now() }
+    }
+
+    /// What to tell when the time of day was set since the last look.
+    fn look(&mut self, day: SystemTime, steady: Instant) -> Option<String> {
+        let expected = self.day + steady.saturating_duration_since(self.steady);
+        (self.day, self.steady) = (day, steady);
+        let (by, way) = match day.duration_since(expected) {
+            Ok(by) => (by, "forward"),
+            Err(error) => (error.duration(), "back"),
+        };
+        (by > Self::SLACK).then(|| {
+            format!(
+                "this machine's clock was set {way} by {} s: times in logs and names of files jump, nothing else does",
+                by.as_secs()
+            )
+        })
+    }
+}
+
 /// The thread that reports.
 pub(crate) struct Reporter {
     stop: Sender<()>,
@@ -195,8 +230,12 @@ impl Reporter {
             let mut due = Instant::now() + period;
             // At once for the first time, so that whoever starts it sees that it runs.
             let mut wait = Duration::ZERO;
+            let mut clock = Clock::new();
             loop {
                 let last = stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout);
+                if let Some(text) = clock.look(SystemTime::now(), Instant::now()) {
+                    log.say(Level::Warn, &text);
+                }
                 wait = Duration::from_secs(1);
                 let mut status = Status::of(&parts);
                 if last || Instant::now() >= due {
@@ -218,6 +257,11 @@ impl Reporter {
         };
         let thread = std::thread::Builder::new().name("report".to_owned()).spawn(work);
         Ok(Self { stop, thread: thread.map_err(|error| format!("cannot start a thread: {error}"))? })
+    }
+
+    /// Whether it works no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.is_finished()
     }
 
     /// Writes a last time and ends.
@@ -266,6 +310,19 @@ pipeline: sensor-sentinel, received: 98, filtered out: 3
 datasink: sentinel-api-edge, type: http, received: 95, written: 95, errors: 0, rate: 95, valid: true
 ===========================================================================";
         assert_eq!(status.make_block(), expected);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_told() {
+        let (day, steady) = (SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 30), Instant::now());
+        let mut clock = Clock { day, steady };
+        let after = |seconds| Duration::from_secs(seconds);
+        assert_eq!(clock.look(day + after(61), steady + after(60)), None);
+        let forward = clock.look(day + after(3662), steady + after(61)).unwrap();
+        assert!(forward.starts_with("this machine's clock was set forward by 3600 s: "), "{forward}");
+        let back = clock.look(day + after(63), steady + after(62)).unwrap();
+        assert!(back.starts_with("this machine's clock was set back by 3600 s: "), "{back}");
+        assert_eq!(clock.look(day + after(64), steady + after(63)), None);
     }
 
     #[test]

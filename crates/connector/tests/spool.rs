@@ -8,10 +8,15 @@
 )]
 mod support;
 
+use harken_connector::log::Log;
 use harken_connector::readers::Local;
-use harken_connector::{Config, Connector, Decide, Decision, Filters, KeepAll, Outcome, Status};
+use harken_connector::{
+    Config, Connector, Decide, Decision, Filters, KeepAll, Outcome, Status, Supervised, metrics,
+};
 use harken_spool::{Batch, Spool};
 use serde_json::json;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -31,7 +36,7 @@ fn start(dir: &Path, lent: Option<&Arc<Spool>>) -> Connector {
     start_with(dir, lent, Arc::new(KeepAll))
 }
 
-fn start_with(dir: &Path, lent: Option<&Arc<Spool>>, filters: Arc<dyn Filters>) -> Connector {
+fn config(dir: &Path) -> Config {
     let config = json!({
         "dir": dir.join("connector"),
         "readers": {"spool": {"type": "spool", "dir": dir.join("spool")}},
@@ -41,12 +46,19 @@ fn start_with(dir: &Path, lent: Option<&Arc<Spool>>, filters: Arc<dyn Filters>) 
         },
         "pipelines": {"p": {"reader": "spool", "datasinks": ["a", "b"]}},
     });
-    let config = Config::parse(&config.to_string()).unwrap();
-    let mut readers = Local::new(&config.dir);
+    Config::parse(&config.to_string()).unwrap()
+}
+
+fn readers(dir: &Path, lent: Option<&Arc<Spool>>) -> Local {
+    let mut readers = Local::new(&config(dir).dir);
     if let Some(spool) = lent {
         readers.lend(&dir.join("spool"), Arc::clone(spool));
     }
-    Connector::start(&config, &readers, filters, Arc::new(Lines::default())).unwrap()
+    readers
+}
+
+fn start_with(dir: &Path, lent: Option<&Arc<Spool>>, filters: Arc<dyn Filters>) -> Connector {
+    Connector::start(&config(dir), &readers(dir, lent), filters, Arc::new(Lines::default())).unwrap()
 }
 
 fn wait(connector: &Connector, until: impl Fn(&Status) -> bool) {
@@ -164,4 +176,119 @@ fn wrong_filters_leave_the_old_ones_in_force() {
     let error = connector.reload().unwrap_err();
     assert_eq!(error, "pipelines.p: filters-simple.json:1: it is wrong");
     wait(&connector, |status| status.datasinks.iter().all(|sink| sink.written == 20));
+}
+
+/// Panics at an event, the first time that it sees it.
+struct Panics(AtomicU8);
+
+impl Decide for Panics {
+    fn decide(&self, json: &[u8]) -> Decision {
+        let is_it = json == event(42).to_string().as_bytes();
+        assert!(!is_it || self.0.fetch_add(1, Ordering::Relaxed) >= 2, "as the test wants it");
+        Decision::all(Outcome::Keep)
+    }
+}
+
+struct Shared(Arc<Panics>);
+
+impl Filters for Shared {
+    fn load(&self, _: &str) -> Result<Arc<dyn Decide>, String> {
+        Ok(Arc::clone(&self.0) as Arc<dyn Decide>)
+    }
+}
+
+/// Two routes, so two threads panic; both go on after a second, in the same process, and nothing is missing.
+#[test]
+fn after_a_panic_it_is_started_again() {
+    for lends in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let spool = Arc::new(Spool::open(harken_spool::Config::new(dir.join("spool"))).unwrap());
+        append(&spool, 0..100);
+        let config = config(dir);
+        let readers = Box::new(readers(dir, lends.then_some(&spool)));
+        let log = Arc::new(Lines::default());
+        let panics = Arc::new(Panics(AtomicU8::new(0)));
+        let mut connector =
+            Supervised::start(config, readers, Arc::new(Shared(panics)), Arc::clone(&log) as Arc<dyn Log>)
+                .unwrap();
+        let begin = Instant::now();
+        while !(connector.runs() && connector.status().datasinks.iter().all(|sink| sink.written == 100)) {
+            assert!(begin.elapsed() < LONG, "{:#?}", connector.status());
+            connector.look();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let last = connector.stop();
+        assert!(last.balances && (1..=2).contains(&last.restarts), "{last:?}");
+        for name in ["a.ndjson", "b.ndjson"] {
+            assert_eq!(
+                std::fs::read_to_string(dir.join(name)).unwrap(),
+                text(0..100),
+                "lends {lends}: {name}"
+            );
+        }
+        let said = log.text();
+        assert!(
+            said.contains(
+                "a thread has panicked, please report this with what standard error says: pipeline p, "
+            ),
+            "{said}"
+        );
+        assert!(
+            said.contains("started again in 1 s") && said.contains("started again after a panic"),
+            "{said}"
+        );
+    }
+}
+
+/// What a path of the connector's own server answers.
+fn get(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_statistics_can_be_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let spool = Arc::new(Spool::open(harken_spool::Config::new(dir.join("spool"))).unwrap());
+    append(&spool, 0..100);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut config = config(dir);
+    config.metrics = Some(metrics::Config { listen: ([127, 0, 0, 1], port).into() });
+    let start = || {
+        let readers = readers(dir, Some(&spool));
+        Connector::start(&config, &readers, Arc::new(KeepAll), Arc::new(Lines::default()))
+    };
+    let error = start().unwrap_err();
+    assert!(
+        error.starts_with(&format!("metrics.listen: cannot listen on 127.0.0.1:{port}: Address")),
+        "{error}"
+    );
+    drop(taken);
+    let connector = start().unwrap();
+    wait(&connector, |status| status.datasinks.iter().all(|sink| sink.written == 100));
+    let answer = get(port, "/metrics");
+    for part in [
+        "HTTP/1.1 200 OK\r\n",
+        "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n",
+        "# TYPE harken_connector_written counter\n",
+        "\nharken_connector_written_total{pipeline=\"p\",datasink=\"a\"} 100\n",
+        "\nharken_connector_waiting{pipeline=\"p\",datasink=\"b\"} 0\n",
+        "\nharken_connector_valid{datasink=\"b\",type=\"file\"} 1\n",
+        "\nharken_connector_restarts_total 0\n",
+        "\n# EOF\n",
+    ] {
+        assert!(answer.contains(part), "{part}: {answer}");
+    }
+    let answer = get(port, "/status");
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(status["routes"][0]["ledger"]["written"], 100, "{status}");
+    assert!(get(port, "/").starts_with("HTTP/1.1 404"));
+    connector.stop();
 }

@@ -56,10 +56,17 @@ pub fn proxy_field(name: &[u8]) -> bool {
 /// Appends the file name that `Content-Disposition` (RFC 6266) or the `name` of `Content-Type` gives for a
 /// message's body; `false` when there is none.
 pub fn file_name(message: &Message, out: &mut Vec<u8>) -> bool {
-    let last = |which, parameter_name: &[u8]| {
-        message.every(which).filter_map(|value| parameter(value, parameter_name)).last()
-    };
-    let found = last(Known::ContentDisposition, b"filename").or_else(|| last(Known::ContentType, b"name"));
+    file_name_of(message.every(Known::ContentDisposition), message.every(Known::ContentType), out)
+}
+
+/// The same for the values of all fields of the two names.
+pub(crate) fn file_name_of<'v>(
+    dispositions: impl Iterator<Item = &'v [u8]>,
+    types: impl Iterator<Item = &'v [u8]>,
+    out: &mut Vec<u8>,
+) -> bool {
+    let of = dispositions.filter_map(|value| parameter(value, b"filename")).last();
+    let found = of.or_else(|| types.filter_map(|value| parameter(value, b"name")).last());
     let Some(name) = found else { return false };
     unescape(name, out);
     true

@@ -1,5 +1,7 @@
 //! `harken connector` and `harken deadletter` as an operator uses them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+mod support;
+
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use support::connector;
 
 fn harken(dir: &Path, args: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_harken")).current_dir(dir).args(args).output().unwrap();
@@ -70,23 +72,6 @@ fn serve(mut stream: TcpStream, strict: &AtomicBool, bodies: &Mutex<Vec<String>>
     }
 }
 
-/// Asks for the status until that is so.
-fn wait(dir: &Path, until: impl Fn(&Value) -> bool) -> Value {
-    let begin = Instant::now();
-    loop {
-        let (good, text) = harken(dir, &["connector", "status", "--json"]);
-        if good {
-            let status: Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(status["balances"], true, "{status}");
-            if until(&status) {
-                return status;
-            }
-        }
-        assert!(begin.elapsed() < Duration::from_secs(60), "{text}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[test]
 fn from_the_start_to_the_dead_letters() {
     let dir = tempfile::tempdir().unwrap();
@@ -116,7 +101,7 @@ fn from_the_start_to_the_dead_letters() {
         let all = status["datasinks"].as_array().unwrap();
         all.iter().find(|found| found["name"] == sink).unwrap()["written"].as_u64().unwrap()
     };
-    let status = wait(dir, |status| written(status, "edge") == 18 && written(status, "archive") == 20);
+    let status = connector(dir, |status| written(status, "edge") == 18 && written(status, "archive") == 20);
     assert_eq!(status["routes"][1]["ledger"]["dead_lettered"], 2, "{status}");
     good(dir, &["connector", "reload"]);
     let shown = good(dir, &["connector", "status"]);
@@ -126,7 +111,7 @@ fn from_the_start_to_the_dead_letters() {
     good(dir, &["connector", "restart"]);
     let mut input = std::fs::File::options().append(true).open(dir.join("events.ndjson")).unwrap();
     input.write_all(line(20).as_bytes()).unwrap();
-    wait(dir, |status| written(status, "edge") == 1);
+    connector(dir, |status| written(status, "edge") == 1);
     good(dir, &["connector", "stop"]);
     assert!(!dir.join("connector/connector.pid").exists());
     let log = std::fs::read_to_string(dir.join("connector/connector.log")).unwrap();

@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// Between two looks for the wish to be somewhere else ([`request_seek`]).
 pub(crate) const SEEK_POLL: Duration = Duration::from_millis(500);
 
-/// What a follower has counted since it was opened.
+/// What a reader had to pass over: a follower since it was opened, a reader of this process since the spool was.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Passed {
     /// Records that were deleted before it had read them, or were damaged.

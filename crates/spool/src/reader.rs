@@ -3,7 +3,7 @@ use crate::batch::Records;
 use crate::block::split;
 use crate::config::Error;
 use crate::files;
-use crate::follow::SEEK_POLL;
+use crate::follow::{Passed, SEEK_POLL};
 use crate::scan::{Item, Scan};
 use crate::state::Shared;
 use std::fs::File;
@@ -263,6 +263,16 @@ impl Reader {
                 },
             }
         }
+    }
+
+    /// What it had to pass over since the spool was opened.
+    pub fn passed(&self) -> Passed {
+        let state = self.shared.lock();
+        state.readers.get(&self.name).map_or_else(Passed::default, |reader| Passed {
+            missing: reader.missing + reader.dropped,
+            damaged_blocks: reader.damaged_blocks,
+            damaged_bytes: reader.damaged_bytes,
+        })
     }
 
     fn damaged(&self, blocks: u64, bytes: u64) {

@@ -5,7 +5,7 @@ mod secret;
 pub use delivery::Delivery;
 pub use secret::Secret;
 
-use crate::{datasinks, readers};
+use crate::{datasinks, metrics, readers};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -33,6 +33,9 @@ pub struct Config {
     /// Dead letters.
     #[serde(default)]
     pub dead_letters: DeadLetters,
+    /// Statistics over HTTP; without it there are none.
+    #[serde(default)]
+    pub metrics: Option<metrics::Config>,
     /// Where events come from, by name.
     #[serde(deserialize_with = "each")]
     pub readers: BTreeMap<String, readers::Kind>,

@@ -1,4 +1,5 @@
 //! The important fields of an event, for datasinks that want them one by one.
+use chrono::DateTime;
 use serde_json::Value;
 
 /// The fields: the name, which is the path in the event.
@@ -32,6 +33,12 @@ pub(super) const FIELDS: &[&str] = &[
 /// The value of a field.
 pub(super) fn get<'a>(event: &'a Value, name: &str) -> Option<&'a Value> {
     name.split('.').try_fold(event, |value, part| value.get(part))
+}
+
+/// The time of an event, in nanoseconds since 1970.
+pub(super) fn time(event: &Value) -> Option<i64> {
+    let time = event.get("@timestamp")?.as_str()?;
+    DateTime::parse_from_rfc3339(time).ok()?.timestamp_nanos_opt()
 }
 
 #[cfg(test)]

@@ -1,15 +1,20 @@
-//! A file with an event a line (NDJSON), rotated by size and age, old files compressed by gzip.
+//! A file with an event a line (NDJSON, or Zeek's `http.log`), rotated by size and age, old files compressed by gzip.
 use crate::config::Delivery;
-use crate::datasink::{Batch, Datasink, Failure, Invalid, Limits};
+use crate::datasink::{Batch, Datasink, Failure, Invalid, Limits, Refusal};
+use crate::datasinks::fields;
 use crate::datasinks::stdout::lines;
 use crate::files;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use flate2::write::GzEncoder;
+use harken_event::Form;
+use harken_event::zeek::{HTTP, of_event};
+use harken_wire::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -21,6 +26,9 @@ pub struct Config {
     /// The file that is written to, for example `events/events.ndjson`; its folder is made when it is
     /// missing. What is rotated lies beside it as `events-20261125T224500.123Z.ndjson.gz`.
     pub path: PathBuf,
+    /// What is written of an event.
+    #[serde(default)]
+    pub format: Format,
     /// Bytes after which a new file is begun.
     #[serde(default = "max_bytes")]
     pub max_bytes: u64,
@@ -36,6 +44,68 @@ pub struct Config {
     /// How it is fed.
     #[serde(default)]
     pub delivery: Delivery,
+}
+
+/// What is written of an event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// All of it, a JSON object a line.
+    #[default]
+    Ndjson,
+    /// The line of Zeek's `http.log`, as JSON.
+    ZeekJson,
+    /// The same as tab-separated values below header lines, for `zeek-cut`.
+    ZeekTsv,
+}
+
+impl Format {
+    /// Zeek's form.
+    fn zeek(self) -> Option<Form> {
+        match self {
+            Self::Ndjson => None,
+            Self::ZeekJson => Some(Form::Json),
+            Self::ZeekTsv => Some(Form::Tsv),
+        }
+    }
+
+    /// What stands above the lines of a file.
+    fn header(self) -> Vec<u8> {
+        let mut header = Vec::new();
+        if let Some(form) = self.zeek() {
+            HTTP.header(&mut header, form, now());
+        }
+        header
+    }
+
+    /// What stands below the lines of a file that is complete.
+    fn footer(self) -> Vec<u8> {
+        let mut footer = Vec::new();
+        if let Some(form) = self.zeek() {
+            HTTP.footer(&mut footer, form, now());
+        }
+        footer
+    }
+
+    /// The lines of a batch, and the places of those events that have none.
+    fn lines(self, batch: &Batch) -> (Vec<u8>, Vec<usize>) {
+        let Some(form) = self.zeek() else { return (lines(batch), Vec::new()) };
+        let (mut text, mut without) = (Vec::new(), Vec::new());
+        for (place, event) in batch.events().iter().enumerate() {
+            let value = serde_json::from_slice::<Value>(&event.json).unwrap_or_default();
+            match fields::time(&value).and_then(|time| u64::try_from(time).ok()) {
+                Some(time) => of_event::http(&value, Timestamp(time), form, &mut text),
+                None => without.push(place),
+            }
+        }
+        (text, without)
+    }
+}
+
+/// The time of this machine.
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
 }
 
 fn max_bytes() -> u64 {
@@ -64,6 +134,8 @@ struct Inner {
 struct Open {
     file: File,
     bytes: u64,
+    /// Bytes of what stands above the lines.
+    header: u64,
     since: SystemTime,
 }
 
@@ -91,13 +163,7 @@ impl FileSink {
             Ok(Err(error)) => error,
             Err(error) => io::Error::other(error),
         };
-        let mend = match error.kind() {
-            ErrorKind::StorageFull => "; make room on that disk",
-            ErrorKind::PermissionDenied => "; give the user of this process the right to write there",
-            ErrorKind::ReadOnlyFilesystem => "; mount it for writing or name another path",
-            _ => "",
-        };
-        Err(format!("cannot write {path}: {error}{mend}"))
+        Err(format!("cannot write {path}: {}", files::with_mend(&error)))
     }
 }
 
@@ -118,8 +184,14 @@ impl Datasink for FileSink {
     }
 
     async fn write(&self, batch: &Batch) -> Result<(), Failure> {
-        let text = lines(batch);
-        self.blocking(move |inner| inner.write(&text)).await.map_err(Failure::passing)
+        let (text, without) = self.0.config.format.lines(batch);
+        self.blocking(move |inner| inner.write(&text)).await.map_err(Failure::passing)?;
+        if without.is_empty() {
+            return Ok(());
+        }
+        let refusal =
+            || Refusal { reason: "it is no transaction: it has no @timestamp".to_owned(), status: None };
+        Err(Failure::Partial(without.into_iter().map(|place| (place, refusal())).collect()))
     }
 }
 
@@ -141,11 +213,24 @@ impl Inner {
             fs::create_dir_all(dir)?;
         }
         let mut file = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
-        let bytes = cut_tail(&mut file)?;
+        let mut bytes = cut_tail(&mut file)?;
+        let header = self.config.format.header();
+        if bytes < header.len() as u64 {
+            // It is new, or a crash has left a part of its header.
+            file.set_len(0)?;
+            file.rewind()?;
+            file.write_all(&header)?;
+            bytes = header.len() as u64;
+        }
         file.seek(SeekFrom::End(0))?;
         files::sync_folder(path)?;
-        let since = file.metadata()?.created().ok().filter(|_| bytes > 0).unwrap_or_else(SystemTime::now);
-        Ok(Open { file, bytes, since })
+        let since = file
+            .metadata()?
+            .created()
+            .ok()
+            .filter(|_| bytes > header.len() as u64)
+            .unwrap_or_else(SystemTime::now);
+        Ok(Open { file, bytes, header: header.len() as u64, since })
     }
 
     /// Writes whole lines, durably, or nothing.
@@ -171,7 +256,7 @@ impl Inner {
 
     fn rotate_when_due(&self, more: u64) -> io::Result<bool> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(now) = open.as_ref().filter(|open| open.bytes > 0) else { return Ok(false) };
+        let Some(now) = open.as_mut().filter(|open| open.bytes > open.header) else { return Ok(false) };
         let old = now.since.elapsed().unwrap_or_default() >= Duration::from_secs(self.config.max_age_s);
         if now.bytes + more <= self.config.max_bytes && !old {
             return Ok(false);
@@ -181,6 +266,7 @@ impl Inner {
             std::thread::sleep(Duration::from_millis(1));
             to = self.rotated(SystemTime::now());
         }
+        now.file.write_all(&self.config.format.footer())?;
         fs::rename(&self.config.path, &to)?;
         *open = None;
         Ok(true)
@@ -275,7 +361,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn config(path: &Path, text: &str) -> Config {
-        let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
+        let mut value: Value = serde_json::from_str(text).unwrap();
         value["path"] = path.to_str().unwrap().into();
         serde_json::from_value(value).unwrap()
     }
@@ -331,6 +417,60 @@ mod tests {
         let kept: Vec<_> =
             names.iter().map(|name| fs::read_to_string(dir.path().join(name)).unwrap()).collect();
         assert_eq!(kept, ["{\"n\":5}\n", "{\"n\":3}\n", "{\"n\":4}\n", "x"]);
+    }
+
+    /// The events of a capture, and one that is none.
+    fn captured() -> Batch {
+        let text = include_str!("../../../../captures/vxlan-api/events.json");
+        let lines = text.lines().map(|line| line.to_owned().into());
+        let events = std::iter::once("{}".into()).chain(lines);
+        Batch::new((0..).zip(events).map(|(number, json)| Event { number, json }).collect())
+    }
+
+    #[tokio::test]
+    async fn lines_of_zeek() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = include_str!("../../../../captures/vxlan-api/http.log");
+        for (format, header, footer) in [("zeek-json", 0, 0), ("zeek-tsv", 8, 1)] {
+            let path = dir.path().join(format).join("http.log");
+            let config =
+                config(&path, &format!(r#"{{"format": "{format}", "max_age_s": 0, "gzip": false}}"#));
+            let sink = FileSink::new(&config).unwrap();
+            sink.check().await.unwrap();
+            let refused = sink.write(&captured()).await.unwrap_err();
+            assert!(
+                matches!(&refused, Failure::Partial(bad) if bad.len() == 1 && bad[0].0 == 0),
+                "{refused:?}"
+            );
+            let text = fs::read_to_string(&path).unwrap();
+            let lines: Vec<_> = text.lines().collect();
+            assert_eq!(lines.len(), header + log.lines().count(), "{text}");
+            if format == "zeek-json" {
+                assert_eq!(text, log);
+            } else {
+                assert!(
+                    lines[6].starts_with("#fields\tts\tuid\t") && lines[7].starts_with("#types\t"),
+                    "{text}"
+                );
+                assert!(lines[8].starts_with("1795514400.000440\tC"), "{text}");
+            }
+            // The next write is too late for this file.
+            drop(sink);
+            let sink = FileSink::new(&config).unwrap();
+            sink.check().await.unwrap();
+            let _ = sink.write(&captured()).await;
+            let names = names(&dir.path().join(format));
+            assert_eq!(names.len(), 2, "{names:?}");
+            let old = fs::read_to_string(dir.path().join(format).join(&names[0])).unwrap();
+            assert_eq!(old.lines().count(), lines.len() + footer, "{old}");
+            assert_eq!(footer == 1, old.lines().last().unwrap().starts_with("#close\t"), "{old}");
+            // A crash has left a part of the header.
+            fs::write(&path, if header == 0 { "{\"ts\":" } else { "#separator \\x09\n#set_sep" }).unwrap();
+            let sink = FileSink::new(&config).unwrap();
+            let _ = sink.write(&captured()).await;
+            let again = fs::read_to_string(&path).unwrap();
+            assert_eq!(again.lines().count(), lines.len(), "{again}");
+        }
     }
 
     #[tokio::test]

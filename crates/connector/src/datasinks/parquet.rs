@@ -100,12 +100,7 @@ impl Parquet {
             Ok(Err(error)) => error,
             Err(error) => io::Error::other(error),
         };
-        let mend = match error.kind() {
-            io::ErrorKind::StorageFull => "; make room on that disk",
-            io::ErrorKind::PermissionDenied => "; give the user of this process the right to write there",
-            _ => "",
-        };
-        Err(format!("cannot write into {}: {error}{mend}", self.0.dir.display()))
+        Err(format!("cannot write into {}: {}", self.0.dir.display(), files::with_mend(&error)))
     }
 }
 
@@ -141,7 +136,7 @@ fn write(config: &Config, batch: &Batch) -> io::Result<()> {
     fs::create_dir_all(&config.dir)?;
     let events: Vec<Value> =
         batch.events().iter().map(|event| serde_json::from_slice(&event.json).unwrap_or_default()).collect();
-    let first = events.first().and_then(nanoseconds).unwrap_or_default();
+    let first = events.first().and_then(fields::time).unwrap_or_default();
     let time = DateTime::from_timestamp_nanos(first).format("%Y%m%dT%H%M%S%.3fZ");
     let path = config.dir.join(format!("events-{time}-{}.parquet", batch.key()));
     let part = files::beside(&path, ".part");
@@ -152,12 +147,6 @@ fn write(config: &Config, batch: &Batch) -> io::Result<()> {
         return Err(error);
     }
     files::sync_folder(&path)
-}
-
-/// The time of an event, in nanoseconds since 1970.
-fn nanoseconds(event: &Value) -> Option<i64> {
-    let time = event.get("@timestamp")?.as_str()?;
-    DateTime::parse_from_rfc3339(time).ok()?.timestamp_nanos_opt()
 }
 
 /// The columns; dots are underlines in their names.
@@ -188,7 +177,7 @@ fn columns(config: &Config, path: &Path, batch: &Batch, events: &[Value]) -> io:
             (ColumnWriter::Int64ColumnWriter(writer), name) => {
                 let value = |event: &Value| match name {
                     Some(name) => fields::get(event, name)?.as_i64(),
-                    None => nanoseconds(event),
+                    None => fields::time(event),
                 };
                 let (values, levels) = optional(events.iter().map(value));
                 writer.write_batch(&values, Some(&levels), None)

@@ -10,6 +10,7 @@ pub use kafka::{KafkaReader, Positions};
 pub use spool::SpoolReader;
 
 use crate::kafka::Cluster;
+use harken_spool::Passed;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -56,6 +57,11 @@ pub trait Reader: Send {
     /// Called now and then while nothing may be read, for readers that have to give signs of life.
     fn idle(&mut self) -> Next {
         Next::Nothing
+    }
+
+    /// What it had to pass over since it was opened, or for longer.
+    fn passed(&self) -> Passed {
+        Passed::default()
     }
 
     /// Where it stands, for a datasink that commits that with what it writes.

@@ -1,6 +1,6 @@
 //! Reads a spool, of this process or of another.
 use super::{Next, Reader};
-use harken_spool::{Block, Error, Follower, Position, Seek, Spool};
+use harken_spool::{Block, Error, Follower, Passed, Position, Seek, Spool};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -85,6 +85,14 @@ impl Reader for SpoolReader {
             Ok(None) => Ok(Next::Nothing),
             Err(Error::Closed) => Ok(Next::End),
             Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn passed(&self) -> Passed {
+        match &self.source {
+            Source::Own(reader) => reader.passed(),
+            Source::Other(follower) => follower.passed(),
+            Source::Missing { .. } => Passed::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A lane at work: each batch is tried until it is written or put aside.
 use super::lane::Load;
-use super::{Phase, Route};
+use super::{Guard, Phase, Route};
 use crate::datasink::{Failure, Invalid, Refusal};
 use crate::deadletter::{Letter, raw};
 use crate::log::{Level, timestamp};
@@ -14,6 +14,7 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Works until the lane is closed and empty, or the connector stops.
 pub(crate) async fn run(route: Arc<Route>, lane: usize) {
+    let _guard = Guard(&route.panicked);
     let Some(lane) = route.lanes.get(lane) else { return };
     loop {
         let load = tokio::select! {

@@ -1,10 +1,11 @@
 //! The thread of a route: reads, asks the filters, shares out among the lanes, commits.
-use super::{Item, Phase, Route};
+use super::{Guard, Item, Phase, Route};
 use crate::datasink::Event;
 use crate::decide::Outcome;
 use crate::log::Level;
 use crate::readers::{Next, Reader};
 use bytes::Bytes;
+use harken_spool::Passed;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -27,7 +28,10 @@ enum Fate {
 
 /// Works until the route is finished or the connector has ended.
 pub(crate) fn run(route: &Route, reader: &mut dyn Reader) {
+    let _guard = Guard(&route.panicked);
     let mut commits = Commits { last: Instant::now(), low: 0 };
+    // What a reader of this process passed over before is told and counted.
+    let mut passed = reader.passed();
     let mut ended = false;
     loop {
         match route.phase() {
@@ -63,6 +67,7 @@ pub(crate) fn run(route: &Route, reader: &mut dyn Reader) {
             Ok(Next::Some | Next::Nothing) => {}
             Err(()) => std::thread::sleep(PAUSE),
         }
+        missing(route, &mut passed, reader.passed());
     }
     commits.commit(route, reader);
 }
@@ -99,6 +104,28 @@ fn trouble(route: &Route, failure: Option<String>) {
         route.say(&route.failures, Level::Error, text);
     }
     route.lock().reader_failure = failure;
+}
+
+/// Counts and tells what the reader had to pass over since the last time.
+fn missing(route: &Route, before: &mut Passed, now: Passed) {
+    let before = std::mem::replace(before, now);
+    if before == now {
+        return;
+    }
+    let events = now.missing.saturating_sub(before.missing);
+    route.lock().missing += events;
+    let blocks = now.damaged_blocks.saturating_sub(before.damaged_blocks);
+    let bytes = now.damaged_bytes.saturating_sub(before.damaged_bytes);
+    let text = match bytes {
+        0 => format!("{events} events are missing in the spool: deleted before they were read"),
+        _ => format!(
+            "{events} events are missing in the spool: damaged on the disk ({blocks} blocks, {bytes} bytes passed over), or \
+             deleted before they were read"
+        ),
+    };
+    route
+        .log
+        .say(Level::Error, &format!("pipeline {}, datasink {}: {text}", route.pipeline, route.sink.name));
 }
 
 /// What waits is given again, so that no lane needs to go on with it.

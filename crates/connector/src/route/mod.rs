@@ -22,6 +22,7 @@ use crate::log::{Level, Log};
 use crate::readers::Reader;
 use crate::sink::Sink;
 use lane::{Item, Lane, Load};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -52,6 +53,7 @@ struct State {
     failure: Option<String>,
     reader_failure: Option<String>,
     dead_letters_dropped: u64,
+    missing: u64,
     finished: bool,
 }
 
@@ -74,6 +76,19 @@ pub(crate) struct Route {
     failures: Mutex<Throttle>,
     /// Lines about dead letters, which those about attempts must not hide.
     letters: Mutex<Throttle>,
+    /// What reads, or a lane, has panicked.
+    panicked: AtomicBool,
+}
+
+/// Keeps in mind that a panic has gone through.
+struct Guard<'a>(&'a AtomicBool);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// The name under which the position of a route is kept.
@@ -107,11 +122,17 @@ impl Route {
             phase,
             failures: Mutex::default(),
             letters: Mutex::default(),
+            panicked: AtomicBool::new(false),
         })
     }
 
     pub(crate) fn lanes(&self) -> usize {
         self.lanes.len()
+    }
+
+    /// Whether a part of it has panicked, so that its events wait for ever.
+    pub(crate) fn has_panicked(&self) -> bool {
+        self.panicked.load(Ordering::Relaxed)
     }
 
     /// Decides by other filters from now on.
@@ -131,6 +152,7 @@ impl Route {
             window: self.window.limit(),
             dead_letters_dropped: state.dead_letters_dropped,
             reader_failure: state.reader_failure.clone(),
+            missing: state.missing,
             finished: state.finished,
         }
     }

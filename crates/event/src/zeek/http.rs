@@ -160,7 +160,7 @@ fn info<R: Row>(row: &mut R, status: u16, reason: &[u8]) {
 }
 
 /// Most values of `proxied`: telling duplicates apart costs each against each.
-const MAX_PROXIED: usize = 32;
+pub(super) const MAX_PROXIED: usize = 32;
 
 /// `NAME -> value` of each field that says that a proxy passed the request on.
 fn proxied<R: Row>(

@@ -7,6 +7,7 @@
 pub mod column;
 pub mod conn;
 pub mod http;
+pub mod of_event;
 mod row;
 pub mod sensor;
 mod site;

@@ -1,18 +1,62 @@
 //! Lines of hand-built records, byte for byte, and what holds for every line.
 use super::http::HttpLog;
 use super::*;
+use crate::ecs::Writer;
 use crate::testing::{T0, exchange, flow, message, typical};
 use crate::transaction::Transaction;
 use crate::uid::Uid;
-use harken_http::{Completeness, Desync, Exchange, Informational, Pairing, Version};
+use harken_http::{Completeness, Desync, Exchange, Informational, Message, Pairing, Version};
 use harken_wire::{Encap, Ip, Outer, TunnelKind};
 use proptest::prelude::*;
 
 fn http_line(form: Form, exchange: &Exchange) -> String {
     let flow = flow(form, Encap::default());
     let mut out = Vec::new();
-    HttpLog::new(form).write(&Transaction { flow: &flow, exchange, masking: None }, &mut out);
-    String::from_utf8(out).unwrap().replace(flow.uid.as_str(), "UID")
+    let transaction = Transaction { flow: &flow, exchange, masking: None };
+    HttpLog::new(form).write(&transaction, &mut out);
+    let line = String::from_utf8(out).unwrap();
+    if is_kept_whole(exchange) {
+        let mut event = Vec::new();
+        Writer::default().write(&transaction, &mut event);
+        let mut again = Vec::new();
+        of_event::http(&serde_json::from_slice(&event).unwrap(), transaction.ts(), form, &mut again);
+        assert_eq!(String::from_utf8(again).unwrap(), line);
+    }
+    line.replace(flow.uid.as_str(), "UID")
+}
+
+/// Whether the event keeps what the log says of it.
+fn is_kept_whole(exchange: &Exchange) -> bool {
+    let (request, response) = (exchange.request.as_deref(), exchange.response.as_deref());
+    let is_text = |message: &&Message| std::str::from_utf8(&message.head).is_ok();
+    let versions =
+        request.is_none_or(|request| response.is_none_or(|response| request.version == response.version));
+    let reason = response.is_none_or(|response| response.version.is_none() || response.has_reason());
+    versions && reason && [request, response].iter().flatten().all(is_text)
+}
+
+/// The events of the captures, and their logs, which were held against those of Zeek.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a test may read files")]
+fn lines_of_events_are_those_of_the_captures() {
+    let captures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../captures");
+    let mut lines = 0;
+    for folder in std::fs::read_dir(captures).unwrap().map(|entry| entry.unwrap().path()) {
+        let Ok(events) = std::fs::read_to_string(folder.join("events.json")) else { continue };
+        let log = std::fs::read_to_string(folder.join("http.log")).unwrap();
+        assert_eq!(events.lines().count(), log.lines().count());
+        for (event, line) in events.lines().zip(log.lines()) {
+            let want: serde_json::Value = serde_json::from_str(line).unwrap();
+            let ts = Timestamp((want["ts"].as_f64().unwrap() * 1e9) as u64);
+            let mut out = Vec::new();
+            of_event::http(&serde_json::from_str(event).unwrap(), ts, Form::Json, &mut out);
+            let mut got: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            got["ts"] = want["ts"].clone();
+            assert_eq!(got, want, "{}", folder.display());
+            lines += 1;
+        }
+    }
+    assert!(lines > 50, "{lines}");
 }
 
 fn check_http(exchange: &Exchange, json: &str, tsv: &str) {

@@ -1,11 +1,12 @@
 //! The connector inside `harken run`, with the spool of that sensor.
 use super::process::Owner;
 use super::work::{Running, Work};
+use crate::run::say;
 use anyhow::{Context as _, Result, anyhow, bail};
 use harken_connector::readers::{Kind, Local};
 use harken_connector::{Config, Status};
 use harken_spool::Spool;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,7 +59,7 @@ impl Inside {
     pub fn start(self, spool: &Arc<Spool>) -> Result<Running> {
         let mut readers = Local::new(&self.work.config().dir);
         readers.lend(&self.spool, Arc::clone(spool));
-        self.work.start(&self.file, &readers)
+        self.work.start(&self.file, readers, |error| say(&format!("connector: {error}")))
     }
 }
 
@@ -129,6 +130,31 @@ fn folder(file: &Path) -> PathBuf {
         Some(parent) => parent.to_owned(),
         None => file.to_owned(),
     }
+}
+
+/// What is delivered, for who asks the sensor: a row for each pair of a pipeline and a datasink.
+pub fn figures(running: &Running) -> Value {
+    let (status, runs) = running.status();
+    let row = |route: &harken_connector::Route| {
+        let books = &route.ledger;
+        let sink = status.datasinks.iter().find(|sink| sink.name == route.datasink);
+        json!({
+            "delivery": format!("{} to {}", route.pipeline, route.datasink),
+            "pipeline": route.pipeline,
+            "datasink": route.datasink,
+            "read": books.read,
+            "filtered_out": books.filtered_out + books.routed_elsewhere,
+            "waiting": books.waiting,
+            "written": books.written,
+            "dead_lettered": books.dead_lettered,
+            "given_back": books.given_back,
+            "errors": route.errors,
+            "valid": sink.is_some_and(|sink| sink.valid),
+            "failure": route.failure.as_ref().or(route.reader_failure.as_ref()),
+        })
+    };
+    let rows: Vec<Value> = status.routes.iter().map(row).collect();
+    json!({"runs": runs, "restarts": status.restarts, "deliveries": rows})
 }
 
 /// What was delivered, for the end.

@@ -50,7 +50,9 @@ fn foreground(settings: &Settings) -> Result<()> {
     let work = Work::take(read(settings)?, Owner::Connector)?;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot wait for signals")?;
     let dir = work.config().dir.clone();
-    let mut running = work.start(&settings.config, &Local::new(&dir))?;
+    let readers = Local::new(&dir);
+    let mut running =
+        work.start(&settings.config, readers, |error| eprintln!("harken connector: {error}"))?;
     eprintln!("harken connector: running, log in {}", dir.join("connector.log").display());
     while !running.is_finished() {
         let signal = signals.pending().next();
@@ -96,11 +98,15 @@ fn status(config: &Config, json: bool) -> Result<ExitCode> {
         let number =
             |key: &str| route.pointer(&format!("/ledger/{key}")).and_then(Value::as_u64).unwrap_or(0);
         out.push_str(&format!(
-            "{} -> {}: waiting {}, dead-lettered {}{}{}\n",
+            "{} -> {}: waiting {}, dead-lettered {}{}{}{}\n",
             text(route, "pipeline"),
             text(route, "datasink"),
             number("waiting"),
             number("dead_lettered"),
+            match route.get("missing").and_then(Value::as_u64) {
+                Some(missing) if missing > 0 => format!(", missing in the spool {missing}"),
+                _ => String::new(),
+            },
             told("; fails: ", route.get("failure")),
             told("; its reader fails: ", route.get("reader_failure")),
         ));

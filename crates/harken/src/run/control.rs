@@ -12,8 +12,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest wait for a client, and for the sensor.
@@ -25,6 +25,15 @@ const MAX_REQUEST: u64 = 64;
 pub struct Server {
     listener: UnixListener,
     path: PathBuf,
+}
+
+/// What is shared with the thread that does what is asked for.
+#[derive(Clone, Default)]
+pub struct Asked {
+    /// New logs are asked for.
+    pub reopen: Arc<AtomicBool>,
+    /// More figures: those of the connector, where there is one.
+    pub connector: Arc<Mutex<Value>>,
 }
 
 /// The running server; it ends when this is dropped.
@@ -51,12 +60,7 @@ impl Server {
     }
 
     /// Answers from a thread of its own.
-    pub fn start(
-        self,
-        shared: Vec<Arc<Shared>>,
-        logs: Arc<Counters>,
-        reopen: Arc<AtomicBool>,
-    ) -> Result<Running> {
+    pub fn start(self, shared: Vec<Arc<Shared>>, logs: Arc<Counters>, asked: Asked) -> Result<Running> {
         let stop = Arc::new(AtomicBool::new(false));
         let running = Running { stop: Arc::clone(&stop), path: self.path };
         let began = Instant::now();
@@ -71,10 +75,16 @@ impl Server {
                     answer(&stream, |request| match request {
                         "stats" => {
                             shared.iter().for_each(|s| s.watched.store(true, Ordering::Relaxed));
-                            figures(&shared, dropped, began.elapsed())
+                            let mut figures = figures(&shared, dropped, began.elapsed());
+                            let connector = asked.connector.lock().unwrap_or_else(PoisonError::into_inner);
+                            if let (Some(root), Value::Object(more)) = (figures.as_object_mut(), &*connector)
+                            {
+                                root.extend(more.clone());
+                            }
+                            figures
                         }
                         "reload" => {
-                            reopen.store(true, Ordering::Relaxed);
+                            asked.reopen.store(true, Ordering::Relaxed);
                             json!({"ok": true})
                         }
                         _ => json!({"error": "unknown request: say stats or reload"}),

@@ -27,8 +27,8 @@ use period::Period;
 use source::Sources;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use worker::{Ended, Shared, Snapshot, Worker};
@@ -116,8 +116,8 @@ pub fn run(args: &Run) -> Result<ExitCode> {
         workers.push(Receiving { thread, shared });
     }
     let shared: Vec<Arc<Shared>> = workers.iter().map(|w| Arc::clone(&w.shared)).collect();
-    let reopen = Arc::new(AtomicBool::new(false));
-    let control = control.start(shared.clone(), logs.counters(), Arc::clone(&reopen))?;
+    let asked = control::Asked::default();
+    let control = control.start(shared.clone(), logs.counters(), asked.clone())?;
 
     let began = Instant::now();
     drop(plan);
@@ -125,13 +125,15 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     let mut period = Period::new(args.stats_every, form, &logs, &names, live);
     let code = loop {
         std::thread::sleep(LOOK);
-        let asked = signals.hangup.swap(false, Ordering::Relaxed) || reopen.swap(false, Ordering::Relaxed);
-        if asked {
+        let anew =
+            signals.hangup.swap(false, Ordering::Relaxed) || asked.reopen.swap(false, Ordering::Relaxed);
+        if anew {
             logs.reopen();
             say("new logs, as asked for");
         }
         if let Some(connector) = &mut connector {
-            connector.look(asked);
+            connector.look(anew);
+            *asked.connector.lock().unwrap_or_else(PoisonError::into_inner) = inside::figures(connector);
         }
         period.look(&shared, &logs);
         if let Some(spool) = &spool {

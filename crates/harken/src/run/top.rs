@@ -39,15 +39,18 @@ pub fn run(args: &Top) -> Result<ExitCode> {
         let rates = rates(&before, &now);
         let networks = changes(&before, &now, "vnis", "vni", &["segments", "payload_bytes", "gap_bytes"]);
         let endpoints = changes(&before, &now, "endpoints", "endpoint", &["transactions"]);
+        let deliveries =
+            changes(&before, &now, "deliveries", "delivery", &["written", "read", "dead_lettered"]);
         let text = if args.json {
             if let Some(root) = now.as_object_mut() {
                 root.insert("rates".to_owned(), rates.into());
                 root.insert("vni_rates".to_owned(), networks.into());
                 root.insert("endpoint_rates".to_owned(), endpoints.into());
+                root.insert("delivery_rates".to_owned(), deliveries.into());
             }
             format!("{now}\n")
         } else {
-            page(&now, &rates, &networks, &endpoints, palette)
+            page(&now, &rates, &networks, &endpoints, palette) + &delivery(&now, &deliveries, palette)
         };
         // Home, the text, and nothing of the page before below it.
         let text = match !args.once && !args.json && terminal {
@@ -194,6 +197,35 @@ fn page(now: &Value, rates: &Map<String, Value>, vnis: &[Value], endpoints: &[Va
     out
 }
 
+/// What becomes of the events: a row for each pair of a pipeline and a datasink.
+fn delivery(now: &Value, changes: &[Value], p: Palette) -> String {
+    let mut out = String::new();
+    // Writing into a text cannot fail.
+    if now.get("runs") == Some(&json!(false)) {
+        let _ = writeln!(out, "{}", p.warn("the connector has panicked and is started again in a while"));
+    }
+    for row in now.get("deliveries").and_then(Value::as_array).into_iter().flatten() {
+        let name = row.get("delivery").and_then(Value::as_str).unwrap_or_default();
+        let change = changes.iter().find(|change| change.get("delivery") == row.get("delivery"));
+        let rate = change.and_then(|change| change.get("written")?.as_f64()).unwrap_or(0.0);
+        let mut text = format!(
+            "{}/s written, {} in all, {} waiting",
+            grouped(rate as u64),
+            grouped(figure(row, "written")),
+            grouped(figure(row, "waiting"))
+        );
+        let dead = figure(row, "dead_lettered");
+        if dead > 0 {
+            text += &p.warn(&format!(", {} dead-lettered", grouped(dead)));
+        }
+        if let Some(failure) = row.get("failure").and_then(Value::as_str) {
+            text += &p.warn(&format!("; fails: {failure}"));
+        }
+        let _ = writeln!(out, "{} {text}", p.bold(&format!("{name:<14}")));
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +240,17 @@ mod tests {
         assert_eq!(rates(&before, &now).get("packets"), Some(&json!(100.0)));
         let rows = changes(&before, &now, "vnis", "vni", &["segments"]);
         assert_eq!(rows, [json!({"segments": 100.0, "vni": 7})], "what did not change is left out");
+        let books = |n: u64, failure: Value| {
+            json!({"time": n as f64, "runs": n < 3, "deliveries": [
+                {"delivery": "p to out", "written": n * 10, "waiting": 3, "dead_lettered": n - 2, "failure": failure},
+            ]})
+        };
+        let (old, new) = (books(2, Value::Null), books(3, json!("refused")));
+        let rows_of = changes(&old, &new, "deliveries", "delivery", &["written"]);
+        let text = delivery(&new, &rows_of, Palette::new(false));
+        let row = "p to out       10/s written, 30 in all, 3 waiting, 1 dead-lettered; fails: refused\n";
+        assert_eq!(text, format!("the connector has panicked and is started again in a while\n{row}"));
+        assert!(!delivery(&old, &[], Palette::new(false)).contains("dead-lettered"));
         let text = page(&now, &rates(&before, &now), &rows, &[], Palette::new(false));
         assert!(text.contains("VNI 7") && text.contains("100/s"), "{text}");
     }

@@ -2,7 +2,7 @@
 use crate::cli::{SpoolArgs, SpoolFull};
 use anyhow::{Context as _, Result, bail};
 use harken_event::{Transaction, ecs};
-use harken_spool::{Batch, Config, Policy, Spool};
+use harken_spool::{Batch, Config, Counters, Policy, Spool};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,27 @@ pub fn open(args: &SpoolArgs, full: SpoolFull) -> Result<Option<Arc<Spool>>> {
         Config { max_bytes: args.spool_size, policy, commit_interval: args.spool_commit, ..Config::new(dir) };
     // A file is the unit in which old events are deleted: a small spool has small ones.
     config.file_bytes = config.file_bytes.min(config.max_bytes / 8);
-    Ok(Some(Arc::new(Spool::open(config).context("--spool")?)))
+    let spool = Spool::open(config).context("--spool")?;
+    if let Some(text) = torn(&spool.counters()) {
+        crate::run::say(&format!("warning: spool {}: {text}", dir.display()));
+    }
+    Ok(Some(Arc::new(spool)))
+}
+
+/// What a crash or the disk has spoiled, in words.
+fn torn(counters: &Counters) -> Option<String> {
+    let Counters { torn_blocks, torn_bytes, torn_records, damaged_positions, .. } = counters;
+    let mut parts = Vec::new();
+    if *torn_bytes > 0 {
+        parts.push(format!(
+            "a torn end was cut off, as a loss of power leaves it: {torn_blocks} blocks, {torn_bytes} bytes, \
+             {torn_records} events that were not yet committed"
+        ));
+    }
+    if *damaged_positions > 0 {
+        parts.push(format!("{damaged_positions} readers have lost their position and read everything again"));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// What became of the events, for the end.

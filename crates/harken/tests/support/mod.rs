@@ -1,7 +1,9 @@
 //! Runs the program as a user does.
 #![allow(dead_code, reason = "each test binary uses a part")]
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// An empty folder for what a test writes.
 pub(crate) fn scratch(name: &str) -> PathBuf {
@@ -21,4 +23,24 @@ pub(crate) fn replay(capture: &Path, logs: &Path, options: &[&str]) {
     let output = program.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(matches!(output.status.code(), Some(0 | 3)), "{}: {said}", capture.display());
+}
+
+/// Asks for the status of the connector in that folder until that is so; its books balance each time.
+#[track_caller]
+pub(crate) fn connector(dir: &Path, until: impl Fn(&Value) -> bool) -> Value {
+    let begin = Instant::now();
+    loop {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_harken"));
+        let output = program.current_dir(dir).args(["connector", "status", "--json"]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        if output.status.success() {
+            let status: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(status.get("balances"), Some(&true.into()), "{status}");
+            if until(&status) {
+                return status;
+            }
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60), "{text}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
