@@ -308,6 +308,11 @@ fn a_certificate_that_fails_is_explained() {
     let ca = Ca::new(dir.path(), "ca-of-the-receiver");
     let other = Ca::new(dir.path(), "another-ca");
     for (own, trusted, says) in [
+        (
+            ca.own(),
+            &ca.file,
+            ["it is that of a CA, and not of a server", "basicConstraints=critical,CA:FALSE"],
+        ),
         (ca.issue(&["localhost"], 2030), &other.file, ["no trusted CA has issued it", "tls.ca_file"]),
         (ca.issue(&["localhost"], 2024), &ca.file, ["it has expired", "renew it"]),
         (ca.issue(&["edge.example"], 2030), &ca.file, ["it is for other names", "edge.example"]),

@@ -209,7 +209,8 @@ fn nginx(dir: &Path, port: u16) -> Result<Command> {
         "-days",
         "2",
     ]);
-    openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout"]);
+    openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"]);
     sh::stdout(openssl.arg(&key).arg("-out").arg(&cert))?;
     let at = dir.display();
     let config = format!(

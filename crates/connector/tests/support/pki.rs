@@ -23,7 +23,13 @@ impl Ca {
         let key = KeyPair::generate().unwrap();
         let file = dir.join(format!("{name}.pem"));
         std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(dir.join(format!("{name}.key")), key.serialize_pem()).unwrap();
         Self { issuer: Issuer::new(params, key), file, dir: dir.to_owned() }
+    }
+
+    /// Its own certificate, which is none of a server.
+    pub(crate) fn own(&self) -> Issued {
+        Issued { certificate: self.file.clone(), key: self.file.with_extension("key") }
     }
 
     /// A certificate for these names, valid until the end of that year.

@@ -1,5 +1,8 @@
 //! Runs the program as a user does.
 #![allow(dead_code, reason = "each test binary uses a part")]
+#[cfg(unix)]
+pub(crate) mod sensor;
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;

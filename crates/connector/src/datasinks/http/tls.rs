@@ -185,6 +185,12 @@ fn explain(certificate: &CertificateDer<'_>, name: &ServerName<'_>, error: &Erro
                 "it is for other names".to_owned(),
                 "use one of its names in the address, or have it issued for this one",
             ),
+            // As `openssl req -x509` makes them; the library's own error is behind a trait object.
+            other if other.to_string().contains("CaUsedAsEndEntity") => (
+                "it is that of a CA, and not of a server".to_owned(),
+                "have one issued for the receiver: if it signs itself, by openssl req -x509 -addext \
+                 basicConstraints=critical,CA:FALSE",
+            ),
             other => (other.to_string(), "have the receiver's certificate issued anew"),
         },
         other => (other.to_string(), "have the receiver's certificate issued anew"),
