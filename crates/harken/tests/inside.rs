@@ -54,7 +54,11 @@ fn the_connector_inside_delivers_what_the_spool_has() {
     }
     let top = sensor.top().unwrap();
     assert_eq!(top["deliveries"][0]["delivery"], "p to archive", "{top}");
-    assert_eq!((&top["deliveries"][0]["written"], &top["runs"]), (&all.into(), &true.into()), "{top}");
+    assert_eq!(
+        (&top["deliveries"][0]["written"], &top["connector"]["runs"]),
+        (&all.into(), &true.into()),
+        "{top}"
+    );
     let second = connector("run");
     assert!(String::from_utf8_lossy(&second.stderr).contains("a connector runs already with this folder"));
 

@@ -73,6 +73,8 @@ struct Scenario {
     format: &'static str,
     bodies: &'static str,
     threads: &'static str,
+    /// Events go into a spool as well.
+    spool: bool,
 }
 
 const BASE: Scenario = Scenario {
@@ -83,6 +85,7 @@ const BASE: Scenario = Scenario {
     format: "zeek-json",
     bodies: "0",
     threads: "1",
+    spool: false,
 };
 
 /// Connections of two transactions, so that the full number of transactions opens 50,000 of them. The two
@@ -98,6 +101,8 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { name: "http.log as TSV", format: "zeek-tsv", ..BASE },
     Scenario { name: "ECS, no bodies", format: "ecs", ..BASE },
     Scenario { name: "ECS, 16 KiB bodies", format: "ecs", bodies: "16384", ..BASE },
+    Scenario { name: "spool, no bodies", spool: true, ..BASE },
+    Scenario { name: "spool, 16 KiB bodies", spool: true, bodies: "16384", ..BASE },
 ];
 
 impl Scenario {
@@ -118,6 +123,11 @@ const STEPS: &[Step] = &[
     Step { text: "twice the size, CPU per packet", from: "half the size", to: BASE.name },
     Step { text: "64 to 50,000 connections, CPU per packet", from: SHORT.name, to: "50,000 at a time" },
     Step { text: "one thread to two, CPU per packet", from: BASE.name, to: "two threads" },
+    Step {
+        text: "http.log to a spool beside it, CPU per packet",
+        from: BASE.name,
+        to: "spool, 16 KiB bodies",
+    },
 ];
 
 fn scenarios(transactions: u64, runs: usize) -> Result<()> {
@@ -179,6 +189,9 @@ fn replay(binary: &Path, capture: &Path, dir: &Path, scenario: &Scenario) -> Com
     let mut command = Command::new(binary);
     command.arg("replay").arg(capture).arg("--log-dir").arg(dir);
     command.args(["--format", scenario.format, "--bodies", scenario.bodies, "--threads", scenario.threads]);
+    if scenario.spool {
+        command.arg("--spool").arg(dir.join("spool"));
+    }
     command
 }
 

@@ -154,7 +154,7 @@ pub fn figures(running: &Running) -> Value {
         })
     };
     let rows: Vec<Value> = status.routes.iter().map(row).collect();
-    json!({"runs": runs, "restarts": status.restarts, "deliveries": rows})
+    json!({"connector": {"runs": runs, "restarts": status.restarts}, "deliveries": rows})
 }
 
 /// What was delivered, for the end.

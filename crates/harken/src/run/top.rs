@@ -201,7 +201,7 @@ fn page(now: &Value, rates: &Map<String, Value>, vnis: &[Value], endpoints: &[Va
 fn delivery(now: &Value, changes: &[Value], p: Palette) -> String {
     let mut out = String::new();
     // Writing into a text cannot fail.
-    if now.get("runs") == Some(&json!(false)) {
+    if now.pointer("/connector/runs") == Some(&json!(false)) {
         let _ = writeln!(out, "{}", p.warn("the connector has panicked and is started again in a while"));
     }
     for row in now.get("deliveries").and_then(Value::as_array).into_iter().flatten() {
@@ -241,7 +241,7 @@ mod tests {
         let rows = changes(&before, &now, "vnis", "vni", &["segments"]);
         assert_eq!(rows, [json!({"segments": 100.0, "vni": 7})], "what did not change is left out");
         let books = |n: u64, failure: Value| {
-            json!({"time": n as f64, "runs": n < 3, "deliveries": [
+            json!({"time": n as f64, "connector": {"runs": n < 3}, "deliveries": [
                 {"delivery": "p to out", "written": n * 10, "waiting": 3, "dead_lettered": n - 2, "failure": failure},
             ]})
         };
