@@ -1,4 +1,5 @@
 //! A sensor that runs, and what is mirrored to it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 use super::scratch;
 use std::io::Read as _;
 use std::net::UdpSocket;
