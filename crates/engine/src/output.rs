@@ -3,11 +3,18 @@ use harken_event::zeek::conn::{Conn as ConnRecord, Sent};
 use harken_event::zeek::weird::Weird;
 use harken_event::{FlowInfo, Transaction};
 use harken_flow::{CloseReason, Dir, Flow, Gap};
-use harken_http::{Conn, Protocol};
+use harken_http::{Conn, Exchange, Protocol};
+use std::sync::Arc;
 
-/// Takes what a shard finds, as it finds it. Everything is lent: what is to be kept must be copied or
-/// written.
+/// Takes what a shard finds, as it finds it. Everything but what [`Output::keep`] is given is lent: what is to be kept
+/// must be copied or written.
 pub trait Output {
+    /// An exchange is over, and may be kept as it is, which is not masked. Who does so gives back another one that is
+    /// used up, if there is one: its memory is used again. Who does not (`Err`) gets its [`Self::transaction`].
+    fn keep(&mut self, _flow: &Arc<FlowInfo>, exchange: Exchange) -> Result<Option<Exchange>, Exchange> {
+        Err(exchange)
+    }
+
     /// One transaction is over.
     fn transaction(&mut self, transaction: &Transaction<'_>);
 

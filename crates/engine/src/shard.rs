@@ -40,7 +40,7 @@ pub struct Shard<O> {
 /// What the shard keeps of each flow beside the flow itself.
 pub(crate) struct State {
     conn: Option<Conn>,
-    info: Option<Box<FlowInfo>>,
+    info: Option<Arc<FlowInfo>>,
 }
 
 /// The consumer of ordered bytes.
@@ -126,18 +126,25 @@ impl<O: Output> Shard<O> {
 }
 
 impl<O: Output> Core<O> {
-    fn info<'s>(&self, flow: &Flow, slot: &'s mut Option<Box<FlowInfo>>) -> &'s FlowInfo {
+    fn info<'s>(&self, flow: &Flow, slot: &'s mut Option<Arc<FlowInfo>>) -> &'s FlowInfo {
         slot.get_or_insert_with(|| {
             let encap = Arc::clone(flow.encap().unwrap_or(&self.no_tunnel));
-            Box::new(FlowInfo::new(flow.orig(), flow.resp(), encap, flow.start(), self.form, self.seed))
+            Arc::new(FlowInfo::new(flow.orig(), flow.resp(), encap, flow.start(), self.form, self.seed))
         })
     }
 
     /// Hands on what the analyzer has ready.
     fn drain(&mut self, flow: &Flow, state: &mut State, ts: Timestamp) {
         self.info(flow, &mut state.info);
-        let Some(info) = state.info.as_deref() else { return };
-        while let Some(mut exchange) = self.analyzer.take() {
+        let Some(info) = &state.info else { return };
+        while let Some(exchange) = self.analyzer.take() {
+            let mut exchange = match self.output.keep(info, exchange) {
+                Err(exchange) => exchange,
+                Ok(used) => {
+                    used.into_iter().for_each(|used| self.analyzer.recycle(used));
+                    continue;
+                }
+            };
             if let Some(masking) = &mut self.masking {
                 masking.mask(&mut exchange);
             }

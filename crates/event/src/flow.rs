@@ -3,9 +3,8 @@ use crate::community_id::CommunityId;
 use crate::uid::Uid;
 use crate::zeek::{self, Form};
 use harken_wire::{Encap, Ip, Timestamp, prefetch};
-use std::cell::OnceCell;
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// An IP address as text, kept inline.
 #[derive(Clone, Copy)]
@@ -85,7 +84,7 @@ pub struct FlowInfo {
     /// When the connection began: time of its first packet.
     pub start: Timestamp,
     seed: u16,
-    community_id: OnceCell<CommunityId>,
+    community_id: OnceLock<CommunityId>,
 }
 
 /// The columns `uid` to `id.resp_p`, kept inline.
@@ -130,7 +129,7 @@ impl FlowInfo {
             encap,
             start,
             seed,
-            community_id: OnceCell::new(),
+            community_id: OnceLock::new(),
             form,
             prefix: Prefix::new(&[]),
         };

@@ -81,33 +81,45 @@ impl<'a> Transaction<'a> {
 
     /// What is missing or odd about the transaction, as tags; none for one that is whole.
     pub fn tags(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let pairing = match self.exchange.pairing {
-            Pairing::Paired => None,
-            Pairing::NoResponse => Some("harken::NO_RESPONSE"),
-            Pairing::ResponseLost => Some("harken::RESPONSE_LOST"),
-            Pairing::RequestLost => Some("harken::REQUEST_LOST"),
-            Pairing::RequestBeforeStart => Some("harken::REQUEST_BEFORE_START"),
-            Pairing::Unsolicited => Some("harken::UNSOLICITED"),
-            Pairing::Ambiguous => Some("harken::AMBIGUOUS"),
-        };
-        let (request, response) = (self.request(), self.response());
-        let part = |message: Option<&Message>, gap, truncated| match message.map(|m| m.completeness) {
-            None | Some(Completeness::Full) => None,
-            Some(Completeness::Gap) => Some(gap),
-            Some(Completeness::Truncated) => Some(truncated),
-        };
-        let any = |test: fn(&Message) -> bool, tag| {
-            [request, response].into_iter().flatten().any(test).then_some(tag)
-        };
-        [
-            pairing,
-            part(request, "harken::REQUEST_GAP", "harken::REQUEST_TRUNCATED"),
-            part(response, "harken::RESPONSE_GAP", "harken::RESPONSE_TRUNCATED"),
-            any(|m| m.head_cut, "harken::HEAD_CUT"),
-            any(|m| m.body.decode_failed, "harken::DECODE_FAILED"),
-            any(|m| m.desync.0 != 0, "harken::DESYNC"),
-        ]
-        .into_iter()
-        .flatten()
+        let messages = [self.request(), self.response()];
+        let any = |test: fn(&Message) -> bool| messages.into_iter().flatten().any(test);
+        tags(
+            self.exchange.pairing,
+            messages.map(|message| message.map_or(Completeness::Full, |m| m.completeness)),
+            [any(|m| m.head_cut), any(|m| m.body.decode_failed), any(|m| m.desync.0 != 0)],
+        )
     }
+}
+
+/// The tags of a transaction of that pairing and completeness (request and response), and whether a head was cut, a body
+/// not decoded, or something suspect in either message.
+pub(crate) fn tags(
+    pairing: Pairing,
+    [request, response]: [Completeness; 2],
+    [head_cut, decode_failed, desync]: [bool; 3],
+) -> impl Iterator<Item = &'static str> + use<> {
+    let pairing = match pairing {
+        Pairing::Paired => None,
+        Pairing::NoResponse => Some("harken::NO_RESPONSE"),
+        Pairing::ResponseLost => Some("harken::RESPONSE_LOST"),
+        Pairing::RequestLost => Some("harken::REQUEST_LOST"),
+        Pairing::RequestBeforeStart => Some("harken::REQUEST_BEFORE_START"),
+        Pairing::Unsolicited => Some("harken::UNSOLICITED"),
+        Pairing::Ambiguous => Some("harken::AMBIGUOUS"),
+    };
+    let part = |completeness, gap, truncated| match completeness {
+        Completeness::Full => None,
+        Completeness::Gap => Some(gap),
+        Completeness::Truncated => Some(truncated),
+    };
+    [
+        pairing,
+        part(request, "harken::REQUEST_GAP", "harken::REQUEST_TRUNCATED"),
+        part(response, "harken::RESPONSE_GAP", "harken::RESPONSE_TRUNCATED"),
+        head_cut.then_some("harken::HEAD_CUT"),
+        decode_failed.then_some("harken::DECODE_FAILED"),
+        desync.then_some("harken::DESYNC"),
+    ]
+    .into_iter()
+    .flatten()
 }

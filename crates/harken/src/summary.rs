@@ -43,6 +43,9 @@ impl Top {
 
     /// The `n` largest, largest first; equal counts by name.
     fn largest(&self, n: usize) -> Vec<(&[u8], u64)> {
+        if n == 0 {
+            return Vec::new();
+        }
         let mut all: Vec<_> = self.counts.iter().map(|(name, count)| (name.as_ref(), *count)).collect();
         all.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
         all.truncate(n);

@@ -6,21 +6,16 @@ use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use support::connector;
 
 fn harken(dir: &Path, args: &[&str]) -> (bool, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_harken")).current_dir(dir).args(args).output().unwrap();
-    let Output { status, stdout, stderr } = output;
-    (status.success(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+    support::said(&mut support::harken_in(dir, args))
 }
 
 fn good(dir: &Path, args: &[&str]) -> String {
-    let (good, text) = harken(dir, args);
-    assert!(good, "{args:?}: {text}");
-    text
+    support::good(&mut support::harken_in(dir, args))
 }
 
 /// A receiver that answers 400 to what has "bad" in it, while it is strict.

@@ -8,26 +8,9 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::{Duration, Instant};
-use support::connector;
-
-fn said(command: &mut Command) -> (bool, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    (status.success(), String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr))
-}
-
-fn harken(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harken"));
-    command.current_dir(dir).args(args);
-    command
-}
-
-fn good(command: &mut Command) -> String {
-    let (good, text) = said(command);
-    assert!(good, "{command:?}: {text}");
-    text
-}
+use support::{connector, good, harken_in, said};
 
 fn log(dir: &Path) -> String {
     fs::read_to_string(dir.join("connector/connector.log")).unwrap()
@@ -93,7 +76,7 @@ fn a_datasink_on_a_full_disk_is_told_and_tried_again() {
         let room = 40 << 20;
         fs::write(dir.join("out/other"), vec![0; (64 << 20) - (1 << 20)]).unwrap();
         assert!(events.len() > 1 << 20 && events.len() < room);
-        good(&mut harken(dir, &["connector", "start"]));
+        good(&mut harken_in(dir, &["connector", "start"]));
         let status = connector(dir, |status| !status["routes"][0]["failure"].is_null());
         let full =
             "cannot write out/events.ndjson: No space left on device (os error 28); make room on that disk";
@@ -101,7 +84,7 @@ fn a_datasink_on_a_full_disk_is_told_and_tried_again() {
         fs::remove_file(dir.join("out/other")).unwrap();
         let all = events.lines().count() as u64;
         connector(dir, |status| status["routes"][0]["ledger"]["written"] == all);
-        good(&mut harken(dir, &["connector", "stop"]));
+        good(&mut harken_in(dir, &["connector", "stop"]));
         // No line twice, and none in part: what was written of a batch that failed was taken back.
         assert!(fs::read_to_string(dir.join("out/events.ndjson")).unwrap() == events);
         says(&log(dir), &[&format!("Z warn pipeline all, datasink out: {full}")]);
@@ -120,17 +103,17 @@ fn a_read_only_folder_is_told_and_tried_again() {
         mount(&dir.join("out"), "ro");
         let why = "cannot write out/events.ndjson: Read-only file system (os error 30); mount it for writing or name another \
                    path";
-        let (good_one, text) = said(&mut harken(dir, &["connector", "check"]));
+        let (good_one, text) = said(&mut harken_in(dir, &["connector", "check"]));
         assert!(!good_one);
         says(&text, &[&format!("datasink out, type file: NOT VALID: {why}\n")]);
-        good(&mut harken(dir, &["connector", "start"]));
+        good(&mut harken_in(dir, &["connector", "start"]));
         connector(dir, |status| {
             status["routes"][0]["failure"] == why && status["datasinks"][0]["valid"] == false
         });
         good(Command::new("mount").args(["-o", "remount,rw"]).arg(dir.join("out")));
         let all = events.lines().count() as u64;
         connector(dir, |status| status["routes"][0]["ledger"]["written"] == all);
-        good(&mut harken(dir, &["connector", "stop"]));
+        good(&mut harken_in(dir, &["connector", "stop"]));
         assert_eq!(fs::read_to_string(dir.join("out/events.ndjson")).unwrap(), events);
         says(
             &log(dir),
@@ -142,7 +125,7 @@ fn a_read_only_folder_is_told_and_tried_again() {
 
 fn replay(dir: &Path, spool: &str) -> (bool, String) {
     let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../captures/vxlan-api/input.pcap");
-    said(harken(dir, &["replay", "--quiet", "--spool", spool]).arg(capture))
+    said(harken_in(dir, &["replay", "--quiet", "--spool", spool]).arg(capture))
 }
 
 #[test]
@@ -196,10 +179,10 @@ fn a_corrupt_block_costs_itself_and_is_told() {
         at -= length;
     }
     configure(dir, &json!({"type": "spool", "dir": "spool"}));
-    good(&mut harken(dir, &["connector", "start"]));
+    good(&mut harken_in(dir, &["connector", "start"]));
     let status = connector(dir, |status| status["routes"][0]["ledger"]["written"] == 2 * all);
     assert_eq!(status["routes"][0]["missing"], all, "{status}");
-    good(&mut harken(dir, &["connector", "stop"]));
+    good(&mut harken_in(dir, &["connector", "stop"]));
     says(
         &log(dir),
         &[&format!(
@@ -249,7 +232,7 @@ fn a_clock_that_jumps_is_told_and_costs_nothing() {
         fs::rename(dir.join("clock.new"), &clock).unwrap();
     };
     set("+0");
-    let mut start = harken(dir, &["connector", "start"]);
+    let mut start = harken_in(dir, &["connector", "start"]);
     start.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &clock);
     start.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     good(&mut start);
@@ -271,7 +254,7 @@ fn a_clock_that_jumps_is_told_and_costs_nothing() {
         all += EVENTS.lines().count() as u64;
         connector(dir, |status| status["routes"][0]["ledger"]["written"] == all);
     }
-    good(&mut harken(dir, &["connector", "stop"]));
+    good(&mut harken_in(dir, &["connector", "stop"]));
     // Also over the rotation that the jump of two days brings with it.
     let mut written = String::new();
     let mut files: Vec<_> =

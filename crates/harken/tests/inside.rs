@@ -1,9 +1,14 @@
 //! The connector inside the sensor: `harken run --connector`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+#[path = "../../connector/tests/support/pki.rs"]
+#[allow(dead_code, reason = "each test uses a part")]
+mod pki;
 mod support;
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use pki::Ca;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use support::scratch;
 use support::sensor::{Sensor, essence, free_port, golden, harken, lines, mirror, to_port};
@@ -11,10 +16,24 @@ use support::sensor::{Sensor, essence, free_port, golden, harken, lines, mirror,
 /// The `event.id` of each line.
 fn ids(text: &str) -> Vec<String> {
     let id = |line: &str| {
-        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        let event: Value = serde_json::from_str(line).unwrap();
         event["event"]["id"].as_str().unwrap().to_owned()
     };
     text.lines().map(id).collect()
+}
+
+/// Writes a configuration with the folders below `state`, one pipeline `p`, and its filters. The file's name.
+fn configure(state: &Path, name: &str, datasink: &Value, simple: &Value) -> String {
+    let [config, filters] = ["connector.json", "filters.json"].map(|name| state.join(name));
+    std::fs::write(&filters, simple.to_string()).unwrap();
+    let settings = json!({
+        "dir": state.join("connector"),
+        "readers": {"spool": {"type": "spool", "dir": state.join("spool")}},
+        "datasinks": {name: datasink},
+        "pipelines": {"p": {"reader": "spool", "datasinks": [name], "filters": {"simple": filters}}},
+    });
+    std::fs::write(&config, settings.to_string()).unwrap();
+    config.display().to_string()
 }
 
 #[test]
@@ -22,18 +41,10 @@ fn the_connector_inside_delivers_what_the_spool_has() {
     let state = scratch("live-inside-state");
     std::fs::create_dir_all(&state).unwrap();
     let (spool, archive) = (state.join("spool"), state.join("out/events.ndjson"));
-    let [config, filters] = ["connector.json", "filters.json"].map(|name| state.join(name));
-    std::fs::write(&filters, r#"{"defaults": false}"#).unwrap();
-    let settings = serde_json::json!({
-        "dir": state.join("connector"),
-        "readers": {"spool": {"type": "spool", "dir": spool}},
-        "datasinks": {"archive": {"type": "file", "path": archive}},
-        "pipelines": {"p": {"reader": "spool", "datasinks": ["archive"], "filters": {"simple": filters}}},
-    });
-    std::fs::write(&config, settings.to_string()).unwrap();
+    let datasink = json!({"type": "file", "path": archive});
+    let file = configure(&state, "archive", &datasink, &json!({"defaults": false}));
     let port = free_port();
     let listen = format!("127.0.0.1:{port}");
-    let file = config.display().to_string();
     let mut args = to_port(&listen);
     args.extend(["--connector", &file]);
     let arrived = || std::fs::read_to_string(&archive).map(|text| ids(&text)).unwrap_or_default();
@@ -85,6 +96,7 @@ fn the_connector_inside_delivers_what_the_spool_has() {
 struct Receiver {
     child: Child,
     port: u16,
+    ca: PathBuf,
 }
 
 const SERVER: &str = r#"
@@ -93,7 +105,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        with open(sys.argv[1] + "/got", "ab") as file:
+        with open(sys.argv[1], "ab") as file:
             file.write(body if body.endswith(b"\n") else body + b"\n")
         self.send_response(200)
         self.send_header("Content-Length", "0")
@@ -102,35 +114,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[1] + "/cert.pem", sys.argv[1] + "/key.pem")
+context.load_cert_chain(sys.argv[3], sys.argv[4])
 server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 "#;
 
 impl Receiver {
+    /// Nothing where there is no Python.
     fn start(dir: &Path) -> Option<Self> {
-        let mut openssl = Command::new("openssl");
-        openssl.args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-        ]);
-        openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
-        openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"]);
-        openssl.arg(dir.join("key.pem")).arg("-out").arg(dir.join("cert.pem")).stderr(Stdio::null());
-        if !openssl.status().is_ok_and(|status| status.success()) {
-            return None;
-        }
+        let ca = Ca::new(dir, "ca");
+        let own = ca.issue(&["localhost"], 2030);
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut python = Command::new("python3");
-        python.args(["-c", SERVER]).arg(dir).arg(port.to_string());
-        let receiver = Self { child: python.spawn().ok()?, port };
+        python
+            .args(["-c", SERVER])
+            .arg(dir.join("got"))
+            .arg(port.to_string())
+            .args([own.certificate, own.key]);
+        let receiver = Self { child: python.spawn().ok()?, port, ca: ca.file };
         let begin = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(begin.elapsed() < Duration::from_secs(20));
@@ -154,29 +155,19 @@ fn the_connector_inside_delivers_over_https() {
     let received = state.join("receiver");
     std::fs::create_dir_all(&received).unwrap();
     let Some(receiver) = Receiver::start(&received) else {
-        eprintln!("!!! SKIPPED: no openssl or python3, which the receiver of this test needs");
+        eprintln!("!!! SKIPPED: no python3, which the receiver of this test needs");
         return;
     };
-    let [config, filters] = ["connector.json", "filters.json"].map(|name| state.join(name));
-    std::fs::write(
-        &filters,
-        r#"{"defaults": false, "exclude": [{"name": "carts", "where": {"path": ["/v1/cart/**"]}}]}"#,
-    )
-    .unwrap();
-    let settings = serde_json::json!({
-        "dir": state.join("connector"),
-        "readers": {"spool": {"type": "spool", "dir": state.join("spool")}},
-        "datasinks": {"edge": {
-            "type": "http", "url": format!("https://localhost:{}/in", receiver.port), "format": "ndjson",
-            "compression": "none", "proxy": {"type": "none"}, "delivery": {"linger_ms": 20},
-            "tls": {"ca_file": received.join("cert.pem"), "ca_file_only": true},
-        }},
-        "pipelines": {"p": {"reader": "spool", "datasinks": ["edge"], "filters": {"simple": filters}}},
+    let datasink = json!({
+        "type": "http", "url": format!("https://localhost:{}/in", receiver.port), "format": "ndjson",
+        "compression": "none", "proxy": {"type": "none"}, "delivery": {"linger_ms": 20},
+        "tls": {"ca_file": receiver.ca, "ca_file_only": true},
     });
-    std::fs::write(&config, settings.to_string()).unwrap();
+    let filters =
+        json!({"defaults": false, "exclude": [{"name": "carts", "where": {"path": ["/v1/cart/**"]}}]});
+    let file = configure(&state, "edge", &datasink, &filters);
     let port = free_port();
     let listen = format!("127.0.0.1:{port}");
-    let file = config.display().to_string();
     let mut args = to_port(&listen);
     args.extend(["--connector", &file]);
     let sensor = Sensor::start("live-inside-https-logs", &args);

@@ -185,6 +185,8 @@ fn a_build_without_af_xdp_says_how_to_get_it() {
 #[cfg(feature = "af_xdp")]
 fn mirrored_traffic_over_af_xdp_and_what_takes_its_place() {
     use nix::sched::{CloneFlags, unshare};
+    use std::net::UdpSocket;
+    use std::process::Command;
     use std::sync::mpsc;
     let ip = |arguments: &str| {
         Command::new("ip").args(arguments.split(' ')).status().is_ok_and(|status| status.success())

@@ -9,6 +9,7 @@
 //! look around what it stops at. There is no regular expression, and no recursion over the input.
 #![forbid(unsafe_code)]
 
+mod beginnings;
 pub mod config;
 pub mod detect;
 mod email;

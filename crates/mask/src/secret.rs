@@ -3,9 +3,10 @@
 //! One automaton finds where something may begin; what follows is looked at there, at most a run of bytes of
 //! the alphabet of that secret. Places inside something found are passed over, which keeps it linear.
 
+use crate::beginnings::Beginnings;
 use crate::detect::{Match, Wanted};
 use crate::kind::Kind;
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 use memchr::memmem;
 
 /// What may follow a literal.
@@ -86,30 +87,51 @@ const NAME: usize = 24;
 /// How much of a value is looked at to tell whether it is one.
 const VALUE: usize = 64;
 
-/// The automaton over [`SHAPES`].
+/// The automaton over [`SHAPES`], and what finds where it may begin.
 #[derive(Debug, Clone)]
-pub(crate) struct Secrets(AhoCorasick);
+pub(crate) struct Secrets {
+    automaton: AhoCorasick,
+    beginnings: Beginnings,
+}
 
 impl Secrets {
     /// The automaton, which can be built: it is a constant of the program.
     pub(crate) fn new() -> Option<Self> {
-        AhoCorasick::builder()
+        let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::LeftmostLongest)
             .build(SHAPES.iter().map(|shape| shape.0))
-            .ok()
-            .map(Self)
+            .ok()?;
+        let literals = SHAPES.iter().map(|shape| shape.0.as_bytes());
+        Some(Self { automaton, beginnings: Beginnings::new(literals) })
+    }
+
+    /// Where the first literal stands, in whichever case.
+    fn first(&self, text: &[u8]) -> Option<usize> {
+        let mut from = 0;
+        loop {
+            let at = self.beginnings.next(text, from)?;
+            let rest = text.get(at..)?;
+            let is_here = |literal: &[u8]| {
+                rest.get(..literal.len()).is_some_and(|here| here.eq_ignore_ascii_case(literal))
+            };
+            if SHAPES.iter().any(|shape| is_here(shape.0.as_bytes())) {
+                return Some(at);
+            }
+            from = at + 1;
+        }
     }
 
     /// Whether a secret may begin somewhere in `text`.
     pub(crate) fn may_find(&self, text: &[u8]) -> bool {
-        self.0.is_match(text)
+        self.first(text).is_some()
     }
 
     /// Puts the secrets in `text` into `found`.
     pub(crate) fn find(&self, text: &[u8], wanted: &Wanted, found: &mut Vec<Match>) {
+        let Some(first) = self.first(text) else { return };
         let mut covered = 0;
-        for place in self.0.find_iter(text) {
+        for place in self.automaton.find_iter(Input::new(text).range(first..)) {
             let Some((literal, tail, kind)) = SHAPES.get(place.pattern().as_usize()) else { continue };
             let (start, from) = (place.start(), place.end());
             if start < covered || !wanted.kind(*kind) {
@@ -246,4 +268,30 @@ fn named(text: &[u8], from: usize) -> Option<(usize, usize)> {
     let telling = equals || quoted || length >= 8 && first.iter().any(u8::is_ascii_digit);
     let placeholder = matches!(first.first(), Some(b'*' | b'$' | b'%' | b'='));
     (length >= 6 && telling && !placeholder).then(|| (from + at, from + at + run(value, usize::MAX, inside)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_literal_is_that_of_the_automaton() {
+        let secrets = Secrets::new().unwrap();
+        let whole = |text: &[u8]| secrets.automaton.find(text).map(|found| found.start());
+        // Each literal, in both cases and cut off, behind and before others and what looks like them.
+        let texts = SHAPES.iter().map(|shape| shape.0);
+        let near = ["", "p", "pa", "se", "akia", "a secret", "\u{e9}\u{e9}", "0-_[{\"", "accesspwd"];
+        for literal in texts {
+            for (before, after) in near.iter().flat_map(|before| near.map(|after| (*before, after))) {
+                for cut in 0..=literal.len() {
+                    let part = literal.get(cut..).unwrap();
+                    for text in
+                        [format!("{before}{part}{after}"), format!("{before}{after}{part}").to_uppercase()]
+                    {
+                        assert_eq!(secrets.first(text.as_bytes()), whole(text.as_bytes()), "{text}");
+                    }
+                }
+            }
+        }
+    }
 }

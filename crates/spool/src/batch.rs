@@ -15,12 +15,23 @@ impl Batch {
     /// it is larger than a block may be ([`MAX_BODY`] less 4 bytes).
     #[must_use]
     pub fn push(&mut self, time: u64, record: &[u8]) -> bool {
-        let Some(length) = u32::try_from(record.len()).ok().filter(|_| record.len() <= MAX_BODY - 4) else {
+        self.write(time, |body| body.extend_from_slice(record))
+    }
+
+    /// The same with a record that `write` appends to what it is given.
+    #[must_use]
+    pub fn write(&mut self, time: u64, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let start = self.body.len();
+        self.body.extend_from_slice(&[0; 4]);
+        write(&mut self.body);
+        let size = self.body.len().saturating_sub(start + 4);
+        let length = u32::try_from(size).ok().filter(|_| size <= MAX_BODY - 4);
+        let (Some(length), Some(place)) = (length, self.body.get_mut(start..start + 4)) else {
+            self.body.truncate(start);
             return false;
         };
+        place.copy_from_slice(&length.to_le_bytes());
         self.cover(time, time);
-        self.body.extend_from_slice(&length.to_le_bytes());
-        self.body.extend_from_slice(record);
         self.records += 1;
         true
     }

@@ -11,6 +11,9 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// Batches with fewer bytes are put together at once, so that few large pieces of memory wait half empty.
+const SMALL: usize = 64 << 10;
+
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {
@@ -162,10 +165,15 @@ impl Spool {
         let was_empty = state.waiting.is_empty();
         state.waiting_bytes += batch.bytes();
         match state.waiting.back_mut() {
-            Some(last) if last.batch.bytes() + batch.bytes() <= config.commit_bytes => {
+            Some(last)
+                if batch.bytes() < SMALL && last.batch.bytes() + batch.bytes() <= config.commit_bytes =>
+            {
                 last.batch.extend(batch);
             }
-            _ => state.waiting.push_back(Waiting { first, batch: std::mem::take(batch) }),
+            _ => {
+                let spare = state.spare.pop().unwrap_or_default();
+                state.waiting.push_back(Waiting { first, batch: std::mem::replace(batch, spare) });
+            }
         }
         if was_empty {
             state.since = Some(Instant::now());

@@ -111,6 +111,8 @@ pub(crate) struct State {
     /// The file that is written to.
     pub(crate) active: Option<u64>,
     pub(crate) waiting: VecDeque<Waiting>,
+    /// Empty, with their memory: for those who fill the next ones.
+    pub(crate) spare: Vec<Batch>,
     /// Bytes in `waiting` and in the writer's hands.
     pub(crate) waiting_bytes: usize,
     /// When the first of `waiting` came.

@@ -1,8 +1,9 @@
 //! The thread that writes: takes what waits, seals a block, writes and syncs it.
+use crate::batch::Batch;
 use crate::block;
 use crate::config::{Error, Policy};
 use crate::files;
-use crate::state::{FileInfo, Reason, Shared, State};
+use crate::state::{FileInfo, Reason, Shared, State, Waiting};
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::{Arc, PoisonError};
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// How long after a failure it is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
+/// Batches whose memory is kept for the next ones.
+const SPARE: usize = 32;
 
 /// A sealed block that is not yet on the disk.
 struct Sealed {
@@ -30,11 +33,13 @@ struct Active {
 pub(crate) struct Writer {
     shared: Arc<Shared>,
     active: Option<Active>,
+    /// The memory in which a block is put together.
+    block: Batch,
 }
 
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, active: None }
+        Self { shared, active: None, block: Batch::default() }
     }
 
     /// Works until the spool is closed and everything is written, or until then an attempt fails.
@@ -57,28 +62,29 @@ impl Writer {
     }
 
     /// The next block, once it is due; nothing when the spool is closed and nothing waits.
-    fn take(&self) -> Option<Sealed> {
-        let config = &self.shared.config;
-        let mut state = self.shared.lock();
+    fn take(&mut self) -> Option<Sealed> {
+        let shared = Arc::clone(&self.shared);
+        let config = &shared.config;
+        let mut state = shared.lock();
         loop {
             let age = state.since.map(|since| since.elapsed());
             let due = state.waiting_bytes >= config.commit_bytes
                 || age.is_some_and(|age| age >= config.commit_interval)
                 || state.waiting.front().is_some_and(|waiting| waiting.first < state.flush)
                 || state.is_closed;
-            if due && let Some(waiting) = state.waiting.pop_front() {
+            if due && let Some(Waiting { first, batch }) = state.waiting.pop_front() {
+                let mut size = batch.bytes();
+                let mut parts = vec![batch];
+                while let Some(next) = state.waiting.pop_front_if(|next| {
+                    size += next.batch.bytes();
+                    size <= config.commit_bytes
+                }) {
+                    parts.push(next.batch);
+                }
                 // What is left came later, but not much: when exactly is not kept.
                 state.since = state.since.filter(|_| !state.waiting.is_empty());
                 drop(state);
-                let batch = waiting.batch;
-                let times = (batch.earliest, batch.latest);
-                let bytes = block::seal(&batch.body, batch.records, waiting.first, times, config.compress);
-                return Some(Sealed {
-                    first: waiting.first,
-                    records: batch.records,
-                    raw: batch.body.len(),
-                    bytes,
-                });
+                return Some(self.seal(first, parts));
             }
             if state.is_closed {
                 return None;
@@ -86,11 +92,25 @@ impl Writer {
             state = match age {
                 Some(age) => {
                     let rest = config.commit_interval.saturating_sub(age);
-                    self.shared.work.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0
+                    shared.work.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0
                 }
-                None => self.shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
+    }
+
+    /// A block of batches whose records follow one another. Their memory is used again.
+    fn seal(&mut self, first: u64, mut parts: Vec<Batch>) -> Sealed {
+        let block = &mut self.block;
+        block.clear();
+        for part in &mut parts {
+            block.extend(part);
+        }
+        parts.truncate(SPARE);
+        self.shared.lock().spare = parts;
+        let times = (block.earliest, block.latest);
+        let bytes = block::seal(&block.body, block.records, first, times, self.shared.config.compress);
+        Sealed { first, records: block.records, raw: block.body.len(), bytes }
     }
 
     /// Brings a block to the disk, and says so.

@@ -9,8 +9,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
-use std::process::Command;
-use std::time::Instant;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// What one run cost.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub(crate) struct Usage {
     pub(crate) user: f64,
     /// Seconds of processor time in the kernel.
     pub(crate) system: f64,
+    /// Seconds of processor time of the first thread alone: with one shard this is the shard.
+    #[serde(default)]
+    pub(crate) first: f64,
     /// Seconds by the clock.
     pub(crate) wall: f64,
     /// The largest resident set in KiB.
@@ -60,8 +63,11 @@ pub(crate) fn measure(command: &Command) -> Result<Usage> {
 pub(crate) fn helper(words: &[OsString]) -> Result<()> {
     let Some((program, arguments)) = words.split_first() else { bail!("nothing to measure") };
     let start = Instant::now();
-    let output = Command::new(program).args(arguments).output();
-    let output = output.with_context(|| format!("cannot start {}", program.display()))?;
+    let child = Command::new(program).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.with_context(|| format!("cannot start {}", program.display()))?;
+    let id = child.id();
+    let first = std::thread::spawn(move || first_thread(id));
+    let output = child.wait_with_output()?;
     let wall = start.elapsed().as_secs_f64();
     if !output.status.success() {
         bail!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
@@ -70,12 +76,28 @@ pub(crate) fn helper(words: &[OsString]) -> Result<()> {
     let usage = Usage {
         user: seconds(usage.user_time()),
         system: seconds(usage.system_time()),
+        first: first.join().unwrap_or_default(),
         wall,
         peak_kib: usage.max_rss(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
     };
     println!("{}", serde_json::to_string(&usage)?);
     Ok(())
+}
+
+/// Seconds that the first thread of a process has run for, by the kernel's nanoseconds; looked at until the process is
+/// gone. The last look is at most two milliseconds before.
+fn first_thread(id: u32) -> f64 {
+    let path = format!("/proc/{id}/task/{id}/schedstat");
+    let mut nanoseconds = 0u64;
+    while let Some(now) = std::fs::read_to_string(&path).ok().and_then(|text| {
+        // A look between the end and its notice gives nothing.
+        text.split(' ').next()?.parse().ok()
+    }) {
+        nanoseconds = nanoseconds.max(now);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    nanoseconds as f64 / 1e9
 }
 
 fn seconds(time: TimeVal) -> f64 {

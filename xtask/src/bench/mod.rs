@@ -117,23 +117,32 @@ struct Step {
     text: &'static str,
     from: &'static str,
     to: &'static str,
+    /// Of the shard's thread alone, and not of all.
+    shard: bool,
 }
 
 const STEPS: &[Step] = &[
-    Step { text: "twice the size, CPU per packet", from: "half the size", to: BASE.name },
-    Step { text: "64 to 50,000 connections, CPU per packet", from: SHORT.name, to: "50,000 at a time" },
-    Step { text: "one thread to two, CPU per packet", from: BASE.name, to: "two threads" },
+    Step { text: "twice the size", from: "half the size", to: BASE.name, shard: false },
+    Step { text: "64 to 50,000 connections", from: SHORT.name, to: "50,000 at a time", shard: false },
+    Step { text: "one thread to two", from: BASE.name, to: "two threads", shard: false },
     Step {
-        text: "http.log to a spool beside it, CPU per packet",
+        text: "http.log to a spool beside it, the shard",
         from: BASE.name,
         to: "spool, 16 KiB bodies",
+        shard: true,
+    },
+    Step {
+        text: "http.log to a spool beside it, all threads",
+        from: BASE.name,
+        to: "spool, 16 KiB bodies",
+        shard: false,
     },
 ];
 
 fn scenarios(transactions: u64, runs: usize) -> Result<()> {
     let binary = sh::release_binary()?;
     let mut rows = Vec::new();
-    let mut per_packet: Vec<(&str, f64)> = Vec::new();
+    let mut per_packet: Vec<(&str, [f64; 2])> = Vec::new();
     for scenario in SCENARIOS {
         let recording = scenario.recording(transactions)?;
         let mut all = Vec::new();
@@ -144,12 +153,14 @@ fn scenarios(transactions: u64, runs: usize) -> Result<()> {
             all.push(measure(&command).with_context(|| scenario.name)?);
         }
         let Some(usage) = median(all) else { continue };
-        per_packet.push((scenario.name, usage.cpu() * 1e9 / recording.packets.max(1) as f64));
+        let packets = recording.packets.max(1) as f64;
+        per_packet.push((scenario.name, [usage.cpu() / packets, usage.first / packets]));
         rows.push(row(scenario.name, &usage, &recording));
     }
     let head = [
         "scenario",
         "CPU s",
+        "first thread",
         "wall s",
         "peak MiB",
         "packets/s",
@@ -160,10 +171,13 @@ fn scenarios(transactions: u64, runs: usize) -> Result<()> {
     println!("\nmedian of {runs} runs; rates are per second of processor time\n");
     table::print(&head, &rows);
     println!();
-    let figure = |name: &str| per_packet.iter().find(|(known, _)| *known == name).map(|(_, figure)| *figure);
+    let figure = |name: &str, shard: bool| {
+        let (_, [all, first]) = per_packet.iter().find(|(known, _)| *known == name)?;
+        Some(if shard { *first } else { *all })
+    };
     for step in STEPS {
-        if let (Some(from), Some(to)) = (figure(step.from), figure(step.to)) {
-            println!("{}: {:+.1} %", step.text, (to / from - 1.0) * 100.0);
+        if let (Some(from), Some(to)) = (figure(step.from, step.shard), figure(step.to, step.shard)) {
+            println!("{}, CPU per packet: {:+.1} %", step.text, (to / from - 1.0) * 100.0);
         }
     }
     Ok(())
@@ -176,6 +190,7 @@ fn row(name: &str, usage: &Usage, recording: &Recording) -> Vec<String> {
     vec![
         name.to_owned(),
         format!("{cpu:.3}"),
+        format!("{:.3}", usage.first),
         format!("{:.3}", usage.wall),
         format!("{:.1}", usage.peak_mib()),
         rate(recording.packets),

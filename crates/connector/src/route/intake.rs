@@ -123,9 +123,7 @@ fn missing(route: &Route, before: &mut Passed, now: Passed) {
              deleted before they were read"
         ),
     };
-    route
-        .log
-        .say(Level::Error, &format!("pipeline {}, datasink {}: {text}", route.pipeline, route.sink.name));
+    route.tell(Level::Error, &text);
 }
 
 /// What waits is given again, so that no lane needs to go on with it.
@@ -138,9 +136,7 @@ fn take_back(route: &Route) {
         let text = format!(
             "{waiting} events that were not yet written are given back: the reader's partitions are shared out anew"
         );
-        route
-            .log
-            .say(Level::Info, &format!("pipeline {}, datasink {}: {text}", route.pipeline, route.sink.name));
+        route.tell(Level::Info, &text);
     }
 }
 

@@ -220,11 +220,13 @@ impl Route {
         if let Some(suppressed) = suppressed {
             let more =
                 if suppressed == 0 { String::new() } else { format!(" ({suppressed} like it before)") };
-            self.log.say(
-                level,
-                &format!("pipeline {}, datasink {}: {text}{more}", self.pipeline, self.sink.name),
-            );
+            self.tell(level, &format!("{text}{more}"));
         }
+    }
+
+    /// Tells the operator, who reads whose line it is.
+    fn tell(&self, level: Level, text: &str) {
+        self.log.say(level, &format!("pipeline {}, datasink {}: {text}", self.pipeline, self.sink.name));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -6,6 +6,7 @@ use rdkafka::client::DefaultClientContext;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,6 +16,9 @@ use std::time::{Duration, Instant};
 const PROGRAM: &str = "HARKEN_TEST_KAFKA";
 /// What is installed from PyPI where no other is named.
 const PACKAGE: &str = "noida-db==0.2.3";
+
+/// Tells where its program is.
+const WHERE: &str = "import importlib.resources as r; print(r.files('noida_db').joinpath('noida-db'))";
 
 /// A broker of the test, on loopback; it ends when it is dropped.
 pub(crate) struct Broker {
@@ -27,7 +31,7 @@ pub(crate) struct Broker {
 /// The broker's program in a folder of the target folder; nothing, said loudly, where it cannot be had.
 fn install() -> Option<PathBuf> {
     let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kafka");
-    let (program, ready) = (venv.join("bin/noida-db"), venv.join("ready"));
+    let ready = venv.join("ready");
     // Tests run side by side, and one install is enough.
     static ONCE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _one = ONCE.lock();
@@ -44,6 +48,10 @@ fn install() -> Option<PathBuf> {
         }
         std::fs::write(ready, "").unwrap();
     }
+    // The program itself, and not the script that starts it: to end the script does not end the program.
+    let output = Command::new(venv.join("bin/python")).args(["-c", WHERE]).output().unwrap();
+    let program = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim_end());
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     Some(program)
 }
 
@@ -75,6 +83,11 @@ impl Broker {
 
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Whether what it has acknowledged is there after a restart: of a broker that was named this is asked.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.program.is_some()
     }
 
     /// Starts it again.
@@ -114,6 +127,7 @@ impl Broker {
         let done = Command::new("kill").arg(child.id().to_string()).status().unwrap();
         assert!(done.success());
         child.wait().unwrap();
+        assert!(TcpStream::connect(("127.0.0.1", self.port)).is_err(), "the broker still listens");
     }
 
     pub(crate) fn records(&self, topic: &str) -> Vec<Value> {

@@ -1,6 +1,7 @@
 //! The datasink, read back by kcat.
 use crate::broker::{Arrived, Broker, event_of, number_of};
 use crate::datasink;
+use crate::front::Front;
 use crate::support::Bench;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,18 +118,27 @@ fn outage() -> Duration {
 }
 
 #[test]
-fn a_broker_that_is_stopped_and_started_under_load() {
+fn a_broker_that_goes_and_comes_back_under_load() {
     const COUNT: u64 = 20_000;
     let dir = tempfile::tempdir().unwrap();
     let Some(mut broker) = Broker::start(dir.path()) else { return };
     let feed =
         json!({"delivery": {"batch_events": 100, "linger_ms": 5, "retry_first_ms": 5, "retry_max_ms": 40}});
-    let bench = Bench::start(dir.path(), COUNT, datasink(&broker.address(), "load", 3, feed));
+    let front = Front::start(broker.port, None, None);
+    let bench =
+        Bench::start(dir.path(), COUNT, datasink(&format!("127.0.0.1:{}", front.port()), "load", 3, feed));
     for part in [1, 2] {
         bench.wait("under way", |status| status.routes[0].ledger.written > part * COUNT / 4);
-        broker.end();
+        front.cut(true);
+        // The one from PyPI forgets records that it has acknowledged when it is ended, as kcat alone shows.
+        if broker.is_durable() {
+            broker.end();
+        }
         std::thread::sleep(outage());
-        broker.begin();
+        if broker.is_durable() {
+            broker.begin();
+        }
+        front.cut(false);
     }
     let status = bench.finish();
     assert_eq!(status.routes[0].ledger.written, COUNT, "{}", bench.lines.text());

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 const API_VERSIONS: i16 = 18;
@@ -31,6 +32,8 @@ struct Shared {
     port: u16,
     /// How many connections were let through.
     passed: Mutex<u64>,
+    /// Nothing goes through, and what was open is cut.
+    is_cut: watch::Sender<bool>,
 }
 
 /// The front; it ends when it is dropped.
@@ -46,20 +49,25 @@ impl Front {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
         let tls = tls.map(|tls| TlsAcceptor::from(Arc::new(tls)));
-        let shared = Arc::new(Shared { tls, sasl, broker, port: address.port(), passed: Mutex::default() });
+        let (passed, is_cut) = (Mutex::default(), watch::Sender::new(false));
+        let shared = Arc::new(Shared { tls, sasl, broker, port: address.port(), passed, is_cut });
         let work = Arc::clone(&shared);
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let shared = Arc::clone(&work);
                 tokio::spawn(async move {
-                    // Clients that are refused are a part of the tests.
-                    let _ = match shared.tls.clone() {
-                        None => serve(&shared, stream).await,
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => serve(&shared, stream).await,
-                            Err(error) => Err(error),
-                        },
+                    let served = async {
+                        match shared.tls.clone() {
+                            None => serve(&shared, stream).await,
+                            Some(tls) => serve(&shared, tls.accept(stream).await?).await,
+                        }
                     };
+                    let mut is_cut = shared.is_cut.subscribe();
+                    // Clients that are refused are a part of the tests.
+                    tokio::select! {
+                        _ = served => {}
+                        _ = is_cut.wait_for(|is_cut| *is_cut) => {}
+                    }
                 });
             }
         });
@@ -68,6 +76,11 @@ impl Front {
 
     pub(crate) fn port(&self) -> u16 {
         self.shared.port
+    }
+
+    /// Cuts what is open, with whatever is on its way, and lets nothing through any more; or does again.
+    pub(crate) fn cut(&self, is_cut: bool) {
+        self.shared.is_cut.send_replace(is_cut);
     }
 
     pub(crate) fn passed(&self) -> u64 {

@@ -107,7 +107,7 @@ fn record<R: Row>(row: &mut R, t: &Transaction<'_>, scratch: &mut Vec<u8>) {
 
 /// The target as Zeek logs it: percent-escapes decoded.
 #[inline]
-fn plain_uri<'t>(target: &'t [u8], scratch: &'t mut Vec<u8>) -> &'t [u8] {
+pub(super) fn plain_uri<'t>(target: &'t [u8], scratch: &'t mut Vec<u8>) -> &'t [u8] {
     if memchr::memchr(b'%', target).is_none() {
         return target;
     }

@@ -4,7 +4,8 @@ use super::column::Column;
 use super::http as log;
 use super::row::{Json, Row, Tsv};
 use crate::fields::{file_name_of, proxy_field};
-use crate::url::unescape;
+use crate::transaction;
+use harken_http::{Completeness, Pairing};
 use harken_wire::Timestamp;
 use serde_json::Value;
 
@@ -39,7 +40,7 @@ fn record<R: Row>(row: &mut R, event: &Value, ts: Timestamp) {
     row.text(&log::METHOD, text("/http/request/method"));
     row.text(&log::HOST, request.header(b"host"));
     let mut uri = Vec::new();
-    row.text(&log::URI, text("/url/original").map(|target| decoded(target, &mut uri)));
+    row.text(&log::URI, text("/url/original").map(|target| log::plain_uri(target, &mut uri)));
     row.text(&log::REFERRER, text("/http/request/referrer"));
     row.name(&log::VERSION, text("/http/version").filter(|_| has_version));
     row.text(&log::USER_AGENT, text("/user_agent/original"));
@@ -62,7 +63,7 @@ fn record<R: Row>(row: &mut R, event: &Value, ts: Timestamp) {
     };
     row.count(&log::INFO_CODE, code);
     row.text(&log::INFO_MSG, message);
-    row.list(&log::TAGS, Some(tags(event, request, response).into_iter()));
+    row.list(&log::TAGS, Some(tags(event, [request, response])));
     row.text(&log::USERNAME, text("/user/name"));
     row.unset(&log::PASSWORD);
     let proxied = request.proxied();
@@ -126,48 +127,25 @@ impl<'e> Message<'e> {
     }
 }
 
-fn decoded<'t>(target: &'t [u8], scratch: &'t mut Vec<u8>) -> &'t [u8] {
-    if !target.contains(&b'%') {
-        return target;
-    }
-    unescape(target, scratch);
-    scratch
-}
-
 /// The tags of the log, from the completeness of the event.
-fn tags(event: &Value, request: Message<'_>, response: Message<'_>) -> Vec<&'static [u8]> {
-    let of = |path: &str| event.pointer(path).and_then(Value::as_str);
-    let is = |path: &str| event.pointer(path).and_then(Value::as_bool) == Some(true);
-    let pairing = match of("/harken/completeness/pairing") {
-        Some("no_response") => Some("harken::NO_RESPONSE"),
-        Some("response_lost") => Some("harken::RESPONSE_LOST"),
-        Some("request_lost") => Some("harken::REQUEST_LOST"),
-        Some("request_before_start") => Some("harken::REQUEST_BEFORE_START"),
-        Some("unsolicited") => Some("harken::UNSOLICITED"),
-        Some("ambiguous") => Some("harken::AMBIGUOUS"),
-        _ => None,
+fn tags(event: &Value, messages: [Message<'_>; 2]) -> impl Iterator<Item = &'static [u8]> {
+    let of = |name: &str| event.pointer("/harken/completeness")?.get(name);
+    let text = |name: &str| of(name).and_then(Value::as_str);
+    let pairing = Pairing::ALL.into_iter().find(|pairing| text("pairing") == Some(pairing.name()));
+    let part = |name: &str| {
+        let missing = [Completeness::Gap, Completeness::Truncated];
+        missing.into_iter().find(|completeness| text(name) == Some(completeness.name())).unwrap_or_default()
     };
-    let part = |path, gap, truncated| match of(path) {
-        Some("gap") => Some(gap),
-        Some("truncated") => Some(truncated),
-        _ => None,
-    };
-    let failed = [request, response].iter().any(|message| {
+    let failed = messages.iter().any(|message| {
         message.0.and_then(|message| message.pointer("/body/decode_failed")?.as_bool()) == Some(true)
     });
-    let desync = event.pointer("/harken/desync").is_some();
-    [
-        pairing,
-        part("/harken/completeness/request", "harken::REQUEST_GAP", "harken::REQUEST_TRUNCATED"),
-        part("/harken/completeness/response", "harken::RESPONSE_GAP", "harken::RESPONSE_TRUNCATED"),
-        is("/harken/completeness/head_cut").then_some("harken::HEAD_CUT"),
-        failed.then_some("harken::DECODE_FAILED"),
-        desync.then_some("harken::DESYNC"),
-    ]
-    .into_iter()
-    .flatten()
-    .map(str::as_bytes)
-    .collect()
+    let flags = [
+        of("head_cut").and_then(Value::as_bool) == Some(true),
+        failed,
+        event.pointer("/harken/desync").is_some(),
+    ];
+    transaction::tags(pairing.unwrap_or_default(), [part("request"), part("response")], flags)
+        .map(str::as_bytes)
 }
 
 fn files<R: Row>(row: &mut R, message: Message<'_>, [name, mime]: [&Column; 2]) {

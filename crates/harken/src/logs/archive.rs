@@ -278,8 +278,20 @@ pub fn retain(dir: &Path, oldest: Option<SystemTime>, most: Option<u64>) -> io::
     Ok(removed)
 }
 
-/// Makes sure that no other process writes logs into `dir`, as long as the file is open.
-pub fn lock(dir: &Path) -> Result<File> {
+/// Keeps other processes from writing logs into a folder.
+#[derive(Debug)]
+pub struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it is not enough: a child process that another thread has just begun has the file, too, until it
+        // executes its program.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Makes sure that no other process writes logs into `dir`, as long as the lock is there.
+pub fn lock(dir: &Path) -> Result<Lock> {
     let path = dir.join(".lock");
     let flags = OFlags::NOFOLLOW.bits() as i32;
     let opened = OpenOptions::new().create(true).truncate(false).write(true).custom_flags(flags).open(&path);
@@ -296,12 +308,23 @@ pub fn lock(dir: &Path) -> Result<File> {
     }
     // The number is for people. A full disk may well refuse it.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    Ok(file)
+    Ok(Lock(file))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_free_although_a_child_process_still_has_its_lock_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = lock(dir.path()).unwrap();
+        let inherited = held.0.try_clone().unwrap();
+        assert!(lock(dir.path()).is_err());
+        drop(held);
+        lock(dir.path()).unwrap();
+        drop(inherited);
+    }
 
     #[test]
     fn names_of_archives() {

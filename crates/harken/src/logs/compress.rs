@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
-use structured_zstd::encoding::{CompressionLevel, StreamingEncoder};
 
 /// What failed is tried again this much later, and age is looked at.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -184,8 +183,8 @@ impl Archiver {
         let output = BufWriter::with_capacity(STEP, output);
         let output = match self.compress {
             Compress::Zstd => {
-                let mut encoder = StreamingEncoder::new(output, CompressionLevel::Default);
-                encoder.set_content_checksum(true)?;
+                let mut encoder = zstd::Encoder::new(output, 0)?;
+                encoder.include_checksum(true)?;
                 self.copy(&mut input, &mut encoder)?;
                 encoder.finish()?
             }

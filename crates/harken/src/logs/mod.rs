@@ -28,7 +28,6 @@ use clock::{Clock, System};
 use compress::{Archiver, Bell};
 use harken_event::{Form, zeek};
 use queue::Queue;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -87,8 +86,8 @@ pub struct LogWriter {
     counters: Arc<Counters>,
     bell: Arc<Bell>,
     threads: Vec<Thread>,
-    /// Locked as long as it is open.
-    _lock: File,
+    /// Keeps others out as long as it is there.
+    _lock: archive::Lock,
 }
 
 /// A thread that can be waited for with a time limit.

@@ -173,6 +173,6 @@ pub fn conclude(mut shard: ReplayShard) -> Done {
     shard.finish();
     let (flow, http) = (*shard.flow_stats(), *shard.http_stats());
     let mut sinks = shard.into_output();
-    sinks.flush();
-    (sinks.summary, flow, http)
+    sinks.end();
+    (sinks.into_summary(), flow, http)
 }

@@ -62,16 +62,16 @@ impl Shards {
     /// `threads` shards.
     pub fn new(threads: usize, config: &Config, plan: &Arc<Plan>) -> Result<Self> {
         if threads <= 1 {
-            return Ok(Self::One(Box::new(Shard::new(config, Sinks::new(plan)))));
+            return Ok(Self::One(Box::new(Shard::new(config, Sinks::new(plan, config)?))));
         }
         let mut workers = Vec::new();
         for number in 0..threads {
             let (full, full_end) = sync_channel::<Batch>(QUEUE);
             let (empty_end, empty) = sync_channel::<Batch>(QUEUE + 2);
-            let (config, plan) = (config.clone(), Arc::clone(plan));
+            let shard = Shard::new(config, Sinks::new(plan, config)?);
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{number}"))
-                .spawn(move || work(Shard::new(&config, Sinks::new(&plan)), &full_end, &empty_end))
+                .spawn(move || work(shard, &full_end, &empty_end))
                 .context("cannot start a thread")?;
             workers.push(Worker { batch: Batch::default(), full, empty, thread });
         }

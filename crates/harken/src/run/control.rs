@@ -4,6 +4,7 @@
 //! decided by the permissions of its file: its owner and group.
 use super::worker::{ENDPOINTS, Shared, Snapshot};
 use super::{say, total};
+use crate::connector::{self, inside};
 use crate::logs::Counters;
 use crate::logs::clock::now;
 use anyhow::{Context, Result, bail};
@@ -13,7 +14,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest wait for a client, and for the sensor.
@@ -32,8 +33,20 @@ pub struct Server {
 pub struct Asked {
     /// New logs are asked for.
     pub reopen: Arc<AtomicBool>,
-    /// More figures: those of the connector, where there is one.
-    pub connector: Arc<Mutex<Value>>,
+    /// The connector, where there is one.
+    connector: Arc<Mutex<Option<connector::Running>>>,
+}
+
+impl Asked {
+    /// With that connector.
+    pub fn with(connector: Option<connector::Running>) -> Self {
+        Self { connector: Arc::new(Mutex::new(connector)), ..Self::default() }
+    }
+
+    /// The connector. Whoever holds it keeps others waiting.
+    pub fn connector(&self) -> MutexGuard<'_, Option<connector::Running>> {
+        self.connector.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The running server; it ends when this is dropped.
@@ -76,10 +89,9 @@ impl Server {
                         "stats" => {
                             shared.iter().for_each(|s| s.watched.store(true, Ordering::Relaxed));
                             let mut figures = figures(&shared, dropped, began.elapsed());
-                            let connector = asked.connector.lock().unwrap_or_else(PoisonError::into_inner);
-                            if let (Some(root), Value::Object(more)) = (figures.as_object_mut(), &*connector)
-                            {
-                                root.extend(more.clone());
+                            let more = asked.connector().as_ref().map(inside::figures);
+                            if let (Some(root), Some(Value::Object(more))) = (figures.as_object_mut(), more) {
+                                root.extend(more);
                             }
                             figures
                         }

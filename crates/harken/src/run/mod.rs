@@ -27,8 +27,8 @@ use period::Period;
 use source::Sources;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use worker::{Ended, Shared, Snapshot, Worker};
@@ -76,7 +76,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     let signals = Signals::install()?;
     let logs = open::logs(args, form)?;
     let spool = events::open(&spool, SpoolFull::DropOldest)?;
-    let mut connector = match (connector, &spool) {
+    let connector = match (connector, &spool) {
         (Some(connector), Some(spool)) => Some(connector.start(spool)?),
         _ => None,
     };
@@ -101,8 +101,13 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     let mut workers = Vec::new();
     for (number, sources) in sources.into_iter().enumerate() {
         let shared = Arc::new(Shared::default());
-        let worker =
-            Worker::new(&config, args.analysis.front(), Sinks::live(&plan), sources, Arc::clone(&shared));
+        let worker = Worker::new(
+            &config,
+            args.analysis.front(),
+            Sinks::live(&plan, &config)?,
+            sources,
+            Arc::clone(&shared),
+        );
         let pin = args.pin.then_some(number);
         let thread = std::thread::Builder::new()
             .name(format!("worker-{number}"))
@@ -116,7 +121,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
         workers.push(Receiving { thread, shared });
     }
     let shared: Vec<Arc<Shared>> = workers.iter().map(|w| Arc::clone(&w.shared)).collect();
-    let asked = control::Asked::default();
+    let asked = control::Asked::with(connector);
     let control = control.start(shared.clone(), logs.counters(), asked.clone())?;
 
     let began = Instant::now();
@@ -131,9 +136,8 @@ pub fn run(args: &Run) -> Result<ExitCode> {
             logs.reopen();
             say("new logs, as asked for");
         }
-        if let Some(connector) = &mut connector {
+        if let Some(connector) = asked.connector().as_mut() {
             connector.look(anew);
-            *asked.connector.lock().unwrap_or_else(PoisonError::into_inner) = inside::figures(connector);
         }
         period.look(&shared, &logs);
         if let Some(spool) = &spool {
@@ -150,6 +154,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     };
     drop(control);
     drop(health);
+    let connector = asked.connector().take();
     end(workers, period, logs, Delivery { spool, connector }, &shared, code)
 }
 

@@ -185,7 +185,7 @@ impl Worker {
             while Instant::now() < until && matches!(left(), Polled::Packets) {}
         }
         self.intake.shard.finish();
-        self.intake.shard.output().flush();
+        self.intake.shard.output().end();
         self.publish();
         ended
     }
@@ -227,9 +227,8 @@ impl Worker {
     fn publish(&mut self) {
         let watched = self.shared.watched.load(Ordering::Relaxed);
         let mut origins = self.intake.origins.clone();
-        let summary = &self.intake.shard.output().summary;
         let (by_class, endpoints) =
-            (summary.by_class(), if watched { summary.endpoints(ENDPOINTS) } else { Vec::new() });
+            self.intake.shard.output().transactions(if watched { ENDPOINTS } else { 0 });
         origins.add(self.intake.shard.output().gaps());
         let snapshot = Snapshot {
             packets: self.intake.packets,

@@ -100,22 +100,23 @@ pub struct Events {
     spool: Arc<Spool>,
     writer: ecs::Writer,
     batch: Batch,
-    line: Vec<u8>,
 }
 
 impl Events {
     /// Events of one shard that go to `spool`.
     pub fn new(spool: &Arc<Spool>) -> Self {
-        let (writer, batch, line) = (ecs::Writer::default(), Batch::default(), Vec::new());
-        Self { spool: Arc::clone(spool), writer, batch, line }
+        Self { spool: Arc::clone(spool), writer: ecs::Writer::default(), batch: Batch::default() }
     }
 
     /// Takes a transaction, which is masked.
     pub fn add(&mut self, transaction: &Transaction<'_>) {
-        self.line.clear();
-        self.writer.write(transaction, &mut self.line);
-        let record = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
-        if !self.batch.push(transaction.ts().0, record) {
+        let Self { writer, batch, .. } = self;
+        let is_taken = batch.write(transaction.ts().0, |record| {
+            writer.write(transaction, record);
+            // The end of the line.
+            record.pop();
+        });
+        if !is_taken {
             self.spool.refused();
         }
         if self.batch.bytes() >= BLOCK {

@@ -1,7 +1,9 @@
 //! Where transactions, connections and oddities go: logs, standard output, the summary.
+mod apart;
 pub mod dest;
 pub mod events;
 pub mod table;
+mod transactions;
 
 use crate::cli::Format;
 use crate::logs::LogHandle;
@@ -9,20 +11,23 @@ use crate::origins::{Origin, Origins};
 use crate::style::Palette;
 use crate::summary::Summary;
 use anyhow::{Context, Result};
+use apart::Apart;
 use dest::{Dest, Lines};
 use events::Events;
 use foldhash::HashSet;
-use harken_engine::{Closed, Output};
+use harken_engine::{Closed, Config, Output};
 use harken_event::zeek::http::HttpLog;
 use harken_event::zeek::weird::Weird;
 use harken_event::zeek::{self, tunnel};
-use harken_event::{Filter, Form, Transaction, Uid, ecs};
+use harken_event::{Filter, FlowInfo, Form, Transaction, Uid, ecs};
 use harken_flow::{Dir, Flow, Gap};
+use harken_http::Exchange;
 use harken_spool::Spool;
 use harken_wire::Timestamp;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use table::Table;
+use transactions::{Transactions, Writer};
 
 /// What is written, and where: opened once, shared by the shards.
 pub struct Plan {
@@ -142,10 +147,7 @@ pub struct Live {
 
 /// The output of one shard.
 pub struct Sinks {
-    filter: Option<Arc<Filter>>,
-    writer: Writer,
-    transactions: Option<Lines>,
-    events: Option<Events>,
+    transactions: Way,
     conn: Option<Lines>,
     weird: Option<Lines>,
     /// Where new tunnels are told of at once, and those that were.
@@ -153,78 +155,119 @@ pub struct Sinks {
     form: Form,
     /// Missing bytes by virtual network.
     gaps: Origins,
-    /// What this shard saw.
-    pub summary: Summary,
+    /// What this shard saw, but for the transactions that another thread takes.
+    summary: Summary,
 }
 
-/// How a transaction becomes a line.
-enum Writer {
-    Table(Table),
-    Http(HttpLog),
-    Ecs(ecs::Writer),
+/// Who takes transactions.
+enum Way {
+    /// The shard's thread.
+    Here(Transactions),
+    /// A thread of their own.
+    Apart(Apart),
 }
 
-impl Writer {
-    /// A writer for programs.
-    fn of(format: Format, form: Form) -> Self {
-        match format {
-            Format::Ecs => Self::Ecs(ecs::Writer::default()),
-            _ => Self::Http(HttpLog::new(form)),
-        }
+impl Way {
+    /// With a spool they have a thread of their own, except where somebody looks on.
+    fn of(transactions: Transactions, config: &Config, interactive: bool) -> Result<Self> {
+        Ok(match transactions.events.is_some() && !interactive {
+            true => Self::Apart(Apart::start(transactions, config.masking.clone())?),
+            false => Self::Here(transactions),
+        })
+    }
+}
+
+/// A writer for programs.
+fn writer(format: Format, form: Form) -> Writer {
+    match format {
+        Format::Ecs => Writer::Ecs(ecs::Writer::default()),
+        _ => Writer::Http(HttpLog::new(form)),
     }
 }
 
 impl Sinks {
-    /// The output of one of the shards that share `plan`.
-    pub fn new(plan: &Plan) -> Self {
+    /// The output of one of the shards that share `plan`, and have that configuration.
+    pub fn new(plan: &Plan, config: &Config) -> Result<Self> {
         let lines = |dest: &Arc<Dest>| match plan.interactive {
             true => Lines::each(Arc::clone(dest)),
             false => Lines::blocks(Arc::clone(dest)),
         };
         let blocks = |dest: &Arc<Dest>| Lines::blocks(Arc::clone(dest));
-        Self {
+        let transactions = Transactions {
             filter: plan.filter.clone(),
             writer: match plan.format {
                 Format::Table => Writer::Table(Table::new(plan.palette, plan.width)),
-                format => Writer::of(format, plan.form()),
+                format => writer(format, plan.form()),
             },
-            transactions: plan.transactions.as_ref().map(lines),
+            lines: plan.transactions.as_ref().map(lines),
             events: plan.spool.as_ref().map(Events::new),
+        };
+        Ok(Self {
+            transactions: Way::of(transactions, config, plan.interactive)?,
             conn: plan.logs.as_ref().map(|logs| blocks(&logs.conn)),
             weird: plan.logs.as_ref().map(|logs| blocks(&logs.weird)),
             tunnel: None,
             form: plan.form(),
             gaps: Origins::default(),
             summary: Summary::default(),
-        }
+        })
     }
 
     /// The output of one shard of a live sensor.
-    pub fn live(plan: &Live) -> Self {
-        let [transactions, conn, weird, tunnel] = plan.logs.clone().map(Lines::log);
-        Self {
+    pub fn live(plan: &Live, config: &Config) -> Result<Self> {
+        let [lines, conn, weird, tunnel] = plan.logs.clone().map(Lines::log);
+        let transactions = Transactions {
             filter: plan.filter.clone(),
-            writer: Writer::of(plan.format, plan.form),
-            transactions: Some(transactions),
+            writer: writer(plan.format, plan.form),
+            lines: Some(lines),
             events: plan.spool.as_ref().map(Events::new),
+        };
+        Ok(Self {
+            transactions: Way::of(transactions, config, false)?,
             conn: Some(conn),
             weird: Some(weird),
             tunnel: Some((tunnel, Arc::clone(&plan.tunnels))),
             form: plan.form,
             gaps: Origins::default(),
             summary: Summary::default(),
-        }
+        })
     }
 
     /// Gives on what is still in the buffers.
     pub fn flush(&mut self) {
         let tunnel = self.tunnel.as_mut().map(|(lines, _)| lines);
-        let others = [&mut self.transactions, &mut self.conn, &mut self.weird];
-        for lines in others.into_iter().flatten().chain(tunnel) {
+        for lines in [&mut self.conn, &mut self.weird].into_iter().flatten().chain(tunnel) {
             lines.flush();
         }
-        if let Some(events) = &mut self.events {
-            events.flush();
+        match &mut self.transactions {
+            Way::Here(transactions) => transactions.flush(),
+            Way::Apart(apart) => apart.send(),
+        }
+    }
+
+    /// Has everything written, and counted.
+    pub fn end(&mut self) {
+        if let Way::Apart(apart) = &mut self.transactions {
+            let transactions = apart.end();
+            self.summary.merge(std::mem::take(&mut apart.summary()));
+            if let Some(transactions) = transactions {
+                self.transactions = Way::Here(transactions);
+            }
+        }
+        self.flush();
+    }
+
+    /// What this shard saw; complete once it was ended.
+    pub fn into_summary(self) -> Summary {
+        self.summary
+    }
+
+    /// Transactions so far by the first digit of their status, and as many of the most frequent endpoints.
+    pub fn transactions(&self, endpoints: usize) -> ([u64; 10], Vec<(String, u64)>) {
+        let of = |summary: &Summary| (summary.by_class(), summary.endpoints(endpoints));
+        match &self.transactions {
+            Way::Here(_) => of(&self.summary),
+            Way::Apart(apart) => of(&apart.summary()),
         }
     }
 
@@ -249,22 +292,23 @@ impl Sinks {
 }
 
 impl Output for Sinks {
+    fn keep(
+        &mut self,
+        flow: &Arc<FlowInfo>,
+        exchange: Exchange,
+    ) -> std::result::Result<Option<Exchange>, Exchange> {
+        match &mut self.transactions {
+            Way::Here(_) => Err(exchange),
+            Way::Apart(apart) => Ok(apart.take(flow, exchange)),
+        }
+    }
+
     fn transaction(&mut self, transaction: &Transaction<'_>) {
-        if self.filter.as_ref().is_some_and(|filter| !filter.matches(transaction)) {
-            self.summary.filtered += 1;
-            return;
+        if let Way::Here(transactions) = &mut self.transactions
+            && transactions.count(transaction, &mut self.summary)
+        {
+            transactions.write(transaction);
         }
-        self.summary.transaction(transaction);
-        if let Some(events) = &mut self.events {
-            events.add(transaction);
-        }
-        let Some(lines) = &mut self.transactions else { return };
-        let writer = &mut self.writer;
-        lines.append(|out| match writer {
-            Writer::Table(table) => table.write(transaction, out),
-            Writer::Http(log) => log.write(transaction, out),
-            Writer::Ecs(events) => events.write(transaction, out),
-        });
     }
 
     fn closed(&mut self, closed: &Closed<'_>) {

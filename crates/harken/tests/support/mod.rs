@@ -28,15 +28,35 @@ pub(crate) fn replay(capture: &Path, logs: &Path, options: &[&str]) {
     assert!(matches!(output.status.code(), Some(0 | 3)), "{}: {said}", capture.display());
 }
 
+/// The program in that folder.
+pub(crate) fn harken_in(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harken"));
+    command.current_dir(dir).args(args);
+    command
+}
+
+/// Whether a command succeeds, and all that it says.
+pub(crate) fn said(command: &mut Command) -> (bool, String) {
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (output.status.success(), text)
+}
+
+/// What a command says that succeeds.
+#[track_caller]
+pub(crate) fn good(command: &mut Command) -> String {
+    let (good, text) = said(command);
+    assert!(good, "{command:?}: {text}");
+    text
+}
+
 /// Asks for the status of the connector in that folder until that is so; its books balance each time.
 #[track_caller]
 pub(crate) fn connector(dir: &Path, until: impl Fn(&Value) -> bool) -> Value {
     let begin = Instant::now();
     loop {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_harken"));
-        let output = program.current_dir(dir).args(["connector", "status", "--json"]).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-        if output.status.success() {
+        let (good, text) = said(&mut harken_in(dir, &["connector", "status", "--json"]));
+        if good {
             let status: Value = serde_json::from_str(&text).unwrap();
             assert_eq!(status.get("balances"), Some(&true.into()), "{status}");
             if until(&status) {

@@ -3,7 +3,6 @@ use super::config::{Compression, Format};
 use crate::datasink::Batch;
 use flate2::write::GzEncoder;
 use std::io::{self, Write as _};
-use structured_zstd::encoding::{CompressionLevel, StreamingEncoder};
 
 /// The value of `Content-Type`.
 pub(super) fn content_type(format: Format) -> &'static str {
@@ -32,11 +31,7 @@ pub(super) fn encode(batch: &Batch, format: Format, compression: Compression) ->
             encoder.write_all(&plain)?;
             encoder.finish()
         }
-        Compression::Zstd => {
-            let mut encoder = StreamingEncoder::new(Vec::new(), CompressionLevel::Fastest);
-            encoder.write_all(&plain)?;
-            encoder.finish()
-        }
+        Compression::Zstd => zstd::bulk::compress(&plain, 1),
     }
 }
 

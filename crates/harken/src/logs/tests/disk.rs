@@ -101,7 +101,7 @@ fn a_log_that_was_moved_or_emptied() {
     assert!(dir.get("moved").ends_with("\na\n#close\t2026-11-24-10-59-58\n"));
     assert!(dir.get("current/http.log").starts_with("#separator"));
     assert!(dir.get("current/http.log").ends_with("\nb\n"));
-    File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
     send(&writer, 0, "c\n");
     written(&writer, 3);
     let text = dir.get("current/http.log");
@@ -231,7 +231,7 @@ fn full_from_the_start(dir: &Dir, specs: &[Spec]) {
     let _ = fs::remove_dir_all(dir.0.join("2026-11-24"));
     dir.put("current/http.log", "line\nhalf a li");
     let ballast = dir.0.join("ballast");
-    let mut file = File::create(&ballast).unwrap();
+    let mut file = fs::File::create(&ballast).unwrap();
     while file.write_all(&[0; 512]).is_ok() {}
     drop(file);
     let (config, said) = config(&dir.0);

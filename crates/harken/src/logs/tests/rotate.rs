@@ -143,7 +143,7 @@ fn one_archive_that_cannot_be_compressed() {
 #[test]
 fn archives_are_kept_by_age_and_size() {
     let ended = |dir: &Dir, path: &str, seconds: u64| {
-        let file = File::options().write(true).open(dir.0.join(path)).unwrap();
+        let file = fs::File::options().write(true).open(dir.0.join(path)).unwrap();
         file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
     };
     let names = [
