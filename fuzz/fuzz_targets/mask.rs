@@ -27,14 +27,16 @@ impl Parts {
                 class.on = true;
                 class.method = method;
             }
-            (method, Masker::new(&config).expect("the configuration is right"))
+            Some((method, Masker::new(&config).ok()?))
         };
         let methods =
             [Method::Fixed, Method::Remove, Method::KeepLast4, Method::Hash, Method::FormatPreserving];
+        let maskers: Vec<_> = methods.into_iter().filter_map(masker).collect();
+        assert_eq!(maskers.len(), methods.len(), "the configuration is right");
         Self {
             all: Detector::new(Wanted::of(|_| true)),
             usual: Detector::new(Wanted::of(|kind| matches!(kind.class(), Class::Secret | Class::Card))),
-            maskers: methods.map(masker).into(),
+            maskers,
         }
     }
 

@@ -26,6 +26,7 @@ targets! {
     defrag in "../../fuzz/fuzz_targets/defrag.rs",
     reassembly in "../../fuzz/fuzz_targets/reassembly.rs",
     http1 in "../../fuzz/fuzz_targets/http1.rs",
+    http2 in "../../fuzz/fuzz_targets/http2.rs",
     body in "../../fuzz/fuzz_targets/body.rs",
     filter in "../../fuzz/fuzz_targets/filter.rs",
     mask in "../../fuzz/fuzz_targets/mask.rs",

@@ -83,7 +83,7 @@ impl Ledger {
             ("bodies over the limit of decoders", http.decoders_exhausted),
             ("bodies shed under load", http.bodies_shed),
             ("reading resumed behind a gap", http.resynced),
-            ("connections with HTTP/1", http.connections),
+            ("connections with HTTP", http.connections),
         ];
         for (name, count) in Protocol::NOTES.iter().zip(http.opaque) {
             notes.push((name, count));

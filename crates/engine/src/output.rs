@@ -47,8 +47,7 @@ impl<'a> Closed<'a> {
         match (conn.is_http(), conn.opaque()) {
             (_, Some(Protocol::Tls(_))) => Some("ssl"),
             (_, Some(Protocol::WebSocket)) => Some("http,websocket"),
-            (_, Some(Protocol::Http2)) => Some("http2"),
-            (true, _) => Some("http"),
+            (true, _) => Some(if conn.is_http2() { "http2" } else { "http" }),
             (false, _) => None,
         }
     }

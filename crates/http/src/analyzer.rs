@@ -78,7 +78,7 @@ pub struct Stats {
     pub bodies_shed: u64,
     /// Times that reading resumed at a message start behind a gap.
     pub resynced: u64,
-    /// Connections that speak HTTP/1.
+    /// Connections that speak HTTP.
     pub connections: u64,
     /// Connections that became opaque, by [`Protocol`].
     pub opaque: [u64; Protocol::COUNT],

@@ -1,6 +1,8 @@
 //! One connection: found out what it speaks, read as HTTP/1, or given up as opaque.
 use crate::analyzer::Analyzer;
 use crate::h1::conn::{H1, Turn};
+use crate::h2::conn::H2;
+use crate::h2::frame::{is_run, is_settings};
 use crate::probe::{self, Look};
 use crate::tls::{self, Hello};
 use harken_flow::{Chunk, Dir, Gap, Verdict};
@@ -11,8 +13,6 @@ use harken_wire::Timestamp;
 pub enum Protocol {
     /// TLS, with the server name of the ClientHello.
     Tls(Option<String>),
-    /// HTTP/2 in the clear.
-    Http2,
     /// WebSocket after an upgrade.
     WebSocket,
     /// Another protocol after `101 Switching Protocols`.
@@ -23,23 +23,21 @@ pub enum Protocol {
 
 impl Protocol {
     /// Number of kinds.
-    pub const COUNT: usize = 5;
+    pub const COUNT: usize = 4;
 
     /// Position in [`crate::Stats::opaque`].
     pub const fn index(&self) -> usize {
         match self {
             Self::Tls(_) => 0,
-            Self::Http2 => 1,
-            Self::WebSocket => 2,
-            Self::Upgraded => 3,
-            Self::Unknown => 4,
+            Self::WebSocket => 1,
+            Self::Upgraded => 2,
+            Self::Unknown => 3,
         }
     }
 
     /// What the counters of [`crate::Stats::opaque`] count, by [`Protocol::index`].
     pub const NOTES: [&'static str; Self::COUNT] = [
         "connections with TLS",
-        "connections with HTTP/2",
         "connections upgraded to WebSocket",
         "connections upgraded to something else",
         "connections with neither HTTP nor TLS",
@@ -52,14 +50,17 @@ pub struct Conn {
     pub(crate) mode: Mode,
     port: u16,
     midstream: bool,
-    /// Whether any HTTP/1 message was read, also before an upgrade or a tunnel.
+    /// Whether any HTTP message was read, also before an upgrade or a tunnel.
     http: bool,
+    /// Whether it is HTTP/2.
+    http2: bool,
 }
 
 #[derive(Debug)]
 pub(crate) enum Mode {
     Probe(Box<Probe>),
     Http(Box<H1>),
+    Http2(Box<H2>),
     Opaque(Protocol),
     /// Both directions have ended and everything was given out: nothing is kept while the flow lingers.
     Done,
@@ -118,12 +119,17 @@ fn later_look(bytes: &[u8], dir: Dir) -> Look {
 
 impl Conn {
     pub(crate) fn new(port: u16, midstream: bool) -> Self {
-        Self { mode: Mode::Probe(Box::default()), port, midstream, http: false }
+        Self { mode: Mode::Probe(Box::default()), port, midstream, http: false, http2: false }
     }
 
-    /// Whether HTTP/1 was spoken on this connection.
+    /// Whether HTTP was spoken on this connection.
     pub const fn is_http(&self) -> bool {
         self.http
+    }
+
+    /// Whether that was HTTP/2.
+    pub const fn is_http2(&self) -> bool {
+        self.http2
     }
 
     /// Asks for the memory that the next bytes will need; see [`harken_flow::Handler::warm`].
@@ -147,7 +153,14 @@ impl Conn {
         match &mut self.mode {
             Mode::Http(h1) => {
                 let turn = h1.data(cx, chunk);
+                if let Turn::Http2 { rest } = turn {
+                    return self.upgrade(cx, chunk, rest);
+                }
                 self.turn(cx, turn, chunk.ts)
+            }
+            Mode::Http2(h2) => {
+                h2.data(cx, chunk);
+                Verdict::Continue
             }
             Mode::Probe(_) => self.probe(cx, chunk),
             Mode::Opaque(_) | Mode::Done => {
@@ -157,15 +170,34 @@ impl Conn {
         }
     }
 
+    /// The connection goes on in HTTP/2, with the last `rest` bytes of the chunk.
+    fn upgrade(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, rest: usize) -> Verdict {
+        let Mode::Http(h1) = &mut self.mode else { return Verdict::Continue };
+        let mut h2 = Box::new(match h1.take_upgraded(cx) {
+            Some((depth, request, informational)) => {
+                H2::upgraded(depth, request, informational.map(|informational| *informational))
+            }
+            None => H2::new(false, 0),
+        });
+        h1.close(cx, chunk.ts);
+        let at = chunk.bytes.len().saturating_sub(rest);
+        let bytes = chunk.bytes.get(at..).unwrap_or_default();
+        h2.data(cx, &Chunk { offset: chunk.offset + at as u64, bytes, ..*chunk });
+        self.http2 = true;
+        self.mode = Mode::Http2(h2);
+        Verdict::Continue
+    }
+
     fn turn(&mut self, cx: &mut Analyzer, turn: Turn, ts: Timestamp) -> Verdict {
-        if turn != Turn::Http
+        if !matches!(turn, Turn::Http | Turn::Http2 { .. })
             && let Mode::Http(h1) = &mut self.mode
         {
             // What still waits will not be told apart in what follows.
             h1.close(cx, ts);
         }
         match turn {
-            Turn::Http => Verdict::Continue,
+            // The callers have seen to it.
+            Turn::Http | Turn::Http2 { .. } => Verdict::Continue,
             Turn::Opaque(protocol) => {
                 cx.opaque(self, protocol);
                 Verdict::Ignore
@@ -207,12 +239,17 @@ impl Conn {
                 }
                 _ => Look::Tls,
             },
+            // A server of HTTP/2 may speak before the client does.
+            Look::Other if chunk.dir == Dir::Resp && is_settings(bytes) && !probe.other.contains(&true) => {
+                Look::NeedMore
+            }
             Look::NeedMore if self.midstream && !probe::is_worth_waiting(bytes) => Look::Other,
             look => look,
         };
         match look {
             Look::Request | Look::Response => self.begin(cx, chunk),
-            Look::Http2 => self.give_up(cx, chunk, Protocol::Http2),
+            Look::Http2 => self.begin_http2(cx, chunk, false),
+            Look::Other if self.midstream && is_run(bytes) => self.begin_http2(cx, chunk, true),
             Look::Tls => {
                 let name = probe.tls.take().flatten();
                 self.give_up(cx, chunk, Protocol::Tls(name))
@@ -322,13 +359,49 @@ impl Conn {
             cx.stats.skipped += own.bytes.len() as u64;
         }
         self.mode = Mode::Http(h1);
+        if let Turn::Http2 { rest } = turn {
+            return self.upgrade(cx, &own, rest);
+        }
         self.turn(cx, turn, chunk.ts)
+    }
+
+    /// HTTP/2 it is, from its preface or joined in the middle (`is_partial`): what was held is read.
+    fn begin_http2(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, is_partial: bool) -> Verdict {
+        let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
+        let other = chunk.dir.other();
+        let (held_other, held_own) = (probe.take(cx, other), probe.take(cx, chunk.dir));
+        let mut h2 = Box::new(H2::new(is_partial, probe.depth));
+        if let Some(held) = held_other {
+            let Held { bytes, offset, ack, ts } = *held;
+            h2.data(cx, &Chunk { dir: other, offset, bytes: &bytes, ack, ts });
+        }
+        match &held_own {
+            Some(held) => {
+                h2.data(cx, &Chunk { offset: held.offset, bytes: &held.bytes, ack: held.ack, ..*chunk });
+            }
+            None => h2.data(cx, chunk),
+        }
+        if !self.http {
+            cx.stats.connections += 1;
+        }
+        (self.http, self.http2) = (true, true);
+        self.mode = Mode::Http2(h2);
+        Verdict::Continue
     }
 
     pub(crate) fn gap(&mut self, cx: &mut Analyzer, gap: &Gap) -> Verdict {
         match &mut self.mode {
+            Mode::Http2(h2) => {
+                h2.gap(cx, gap);
+                Verdict::Continue
+            }
             Mode::Http(h1) => {
                 let turn = h1.gap(cx, gap);
+                if turn == (Turn::Http2 { rest: 0 }) {
+                    let chunk = Chunk { dir: gap.dir, offset: gap.offset, bytes: &[], ack: 0, ts: gap.ts };
+                    self.upgrade(cx, &chunk, 0);
+                    return self.gap(cx, gap);
+                }
                 self.turn(cx, turn, gap.ts)
             }
             Mode::Probe(probe) => {
@@ -354,6 +427,12 @@ impl Conn {
             && h1.end(cx, dir, ts)
         {
             h1.close(cx, ts);
+            self.mode = Mode::Done;
+        }
+        if let Mode::Http2(h2) = &mut self.mode
+            && h2.end(dir)
+        {
+            h2.close(cx);
             self.mode = Mode::Done;
         }
     }
@@ -382,8 +461,10 @@ impl Conn {
         }
         self.end_first_line(cx);
         self.drop_held(cx);
-        if let Mode::Http(h1) = &mut self.mode {
-            h1.close(cx, ts);
+        match &mut self.mode {
+            Mode::Http(h1) => h1.close(cx, ts),
+            Mode::Http2(h2) => h2.close(cx),
+            Mode::Probe(_) | Mode::Opaque(_) | Mode::Done => {}
         }
     }
 }

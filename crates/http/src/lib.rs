@@ -9,6 +9,7 @@ pub mod body;
 mod conn;
 pub mod exchange;
 pub mod h1;
+mod h2;
 pub mod message;
 pub mod probe;
 pub mod tls;

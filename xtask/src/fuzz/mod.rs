@@ -39,6 +39,7 @@ const TARGETS: &[Target] = &[
     Target { name: "defrag", max_len: 8192, seeds: Kind::Packets },
     Target { name: "reassembly", max_len: 8192, seeds: Kind::Packets },
     Target { name: "http1", max_len: 16_384, seeds: Kind::Payloads },
+    Target { name: "http2", max_len: 4096, seeds: Kind::Payloads },
     Target { name: "body", max_len: 16_384, seeds: Kind::Payloads },
     Target { name: "filter", max_len: 16_384, seeds: Kind::Filters },
     Target { name: "mask", max_len: 16_384, seeds: Kind::Payloads },
@@ -147,7 +148,7 @@ mod tests {
     #[test]
     fn an_unknown_target_is_named_with_those_that_are_known() {
         let error = chosen(&["htpp1".to_owned()]).err().unwrap().to_string();
-        assert!(error.contains("htpp1") && error.contains("http1, body"), "{error}");
+        assert!(error.contains("htpp1") && error.contains("http1, http2, body"), "{error}");
     }
 
     #[test]

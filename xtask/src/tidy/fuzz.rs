@@ -19,6 +19,7 @@ const DECODERS: &[(&str, &str)] = &[
     ("crates/flow/src", "reassembly"),
     ("crates/flow/src/defrag.rs", "defrag"),
     ("crates/http/src/h1", "http1"),
+    ("crates/http/src/h2", "http2"),
     ("crates/http/src/body", "body"),
     ("crates/mask/src", "mask"),
     ("crates/filter/src", "filter"),

@@ -78,6 +78,8 @@ fn record<R: Row>(row: &mut R, t: &Transaction<'_>, scratch: &mut Vec<u8>) {
     row.text(
         &STATUS_MSG,
         match (response, informational) {
+            // HTTP/2 has none (RFC 9113 section 8.3.2).
+            (Some(r), _) if !r.has_reason() && r.version.is_some_and(|v| v.major >= 2) => None,
             // Zeek's words for a status line without a place for a reason phrase.
             (Some(r), _) if !r.has_reason() => Some(b"<empty>"),
             (Some(r), _) => Some(r.reason()),

@@ -52,7 +52,9 @@ fn record<R: Row>(row: &mut R, event: &Value, ts: Timestamp) {
     let status = count("/http/response/status_code");
     row.count(&log::STATUS_CODE, if finally.is_some() { Some(status.unwrap_or(0)) } else { interim });
     let reason = text("/http/response/reason");
-    row.text(&log::STATUS_MSG, if finally.is_some() { reason.or(Some(b"<empty>")) } else { interim_reason });
+    let has_none = text("/http/version").is_some_and(|version| version.starts_with(b"2"));
+    let without = if has_none { None } else { Some(&b"<empty>"[..]) };
+    row.text(&log::STATUS_MSG, if finally.is_some() { reason.or(without) } else { interim_reason });
     let is_interim = |status: &u64| (100..200).contains(status);
     let (code, message) = match interim {
         Some(code) => (Some(code), interim_reason),

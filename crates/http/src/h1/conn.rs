@@ -5,6 +5,7 @@ use super::pairing::{Slots, Upgrade};
 use super::side::{EndEffect, Found, GapEffect, Next, Phase, Side};
 use crate::analyzer::Analyzer;
 use crate::conn::Protocol;
+use crate::exchange::Informational;
 use crate::message::{Coding, Completeness, Framing, Known, Message};
 use harken_flow::{Chunk, Dir, Gap};
 use harken_wire::{Timestamp, prefetch};
@@ -20,6 +21,11 @@ pub(crate) enum Turn {
     Tunnel {
         /// Ordinal of the last transaction.
         depth: u32,
+    },
+    /// HTTP/2, which answers the request that has asked for it; [`H1::take_upgraded`] has that.
+    Http2 {
+        /// Bytes at the end of the chunk that belong to it already.
+        rest: usize,
     },
 }
 
@@ -113,10 +119,17 @@ impl H1 {
                 Found::Violation => self.violation(cx, chunk.dir),
             }
         }
-        cx.stats.skipped += (chunk.bytes.len() - at) as u64;
+        let mut rest = chunk.bytes.len() - at;
+        let mut read = chunk.bytes.len();
+        if let Some(Turn::Http2 { rest: left }) = self.turn.as_deref_mut() {
+            // That is read as HTTP/2.
+            *left = std::mem::take(&mut rest);
+            read = at;
+        }
+        cx.stats.skipped += rest as u64;
         // Bytes of earlier chunks can be among the skipped ones: they were counted as parsed then.
         let skipped = cx.stats.skipped - skipped_before;
-        cx.stats.parsed = (cx.stats.parsed + chunk.bytes.len() as u64).saturating_sub(skipped);
+        cx.stats.parsed = (cx.stats.parsed + read as u64).saturating_sub(skipped);
         self.take_turn()
     }
 
@@ -248,13 +261,16 @@ impl H1 {
         let Some(message) = self.response.finish(cx, next) else { return };
         match message.status {
             100 | 102..=199 => self.slots.interim_response(cx, message),
+            101 if self.slots.current().is_some_and(|slot| slot.upgrade == Some(Upgrade::Http2)) => {
+                self.slots.interim_response(cx, message);
+                self.turn = Some(Box::new(Turn::Http2 { rest: 0 }));
+            }
             101 => {
                 let upgrade = self.slots.current().and_then(|slot| slot.upgrade);
                 self.slots.complete_response(cx, message);
                 let protocol = match upgrade {
                     Some(Upgrade::WebSocket) => Protocol::WebSocket,
-                    Some(Upgrade::Http2) => Protocol::Http2,
-                    Some(Upgrade::Other) | None => Protocol::Upgraded,
+                    Some(Upgrade::Http2 | Upgrade::Other) | None => Protocol::Upgraded,
                 };
                 self.turn = Some(Box::new(Turn::Opaque(protocol)));
             }
@@ -300,6 +316,14 @@ impl H1 {
             EndEffect::CutHead => self.message_head(cx, dir),
         }
         self.request.ended && self.response.ended
+    }
+
+    /// See [`Slots::take_upgraded`].
+    pub(crate) fn take_upgraded(
+        &mut self,
+        cx: &mut Analyzer,
+    ) -> Option<(u32, Box<Message>, Option<Box<Informational>>)> {
+        self.slots.take_upgraded(cx)
     }
 
     pub(crate) fn close(&mut self, cx: &mut Analyzer, ts: Timestamp) {

@@ -237,7 +237,7 @@ fn trim(content: &[u8], from: usize) -> Range<usize> {
 }
 
 #[inline]
-fn note_known(message: &mut Message, which: Known) {
+pub(crate) fn note_known(message: &mut Message, which: Known) {
     let count = message.fields.len() as u16;
     if let Some(slot) = message.known.get_mut(which as usize) {
         if *slot == 0 {
@@ -253,7 +253,7 @@ fn note_known(message: &mut Message, which: Known) {
 
 /// Looks a field name up among the known ones: by length first, so that most names cost one comparison.
 #[inline]
-fn known(name: &[u8]) -> Option<Known> {
+pub(crate) fn known(name: &[u8]) -> Option<Known> {
     let (which, spelled) = match (name.len(), name.first()? | 0x20) {
         (4, b'h') => (Known::Host, "host"),
         (6, b'o') => (Known::Origin, "origin"),

@@ -293,6 +293,17 @@ impl Slots {
         cx.give_back(response);
     }
 
+    /// The request that has turned the connection into HTTP/2, which answers it there: with its ordinal, and the interim
+    /// response that said so.
+    pub(super) fn take_upgraded(
+        &mut self,
+        cx: &mut Analyzer,
+    ) -> Option<(u32, Box<Message>, Option<Box<Informational>>)> {
+        let slot = self.slots.pop_front()?;
+        cx.release(slot.weight);
+        Some((slot.depth, slot.request?, slot.informational))
+    }
+
     /// The connection is over.
     pub(super) fn close(&mut self, cx: &mut Analyzer) {
         while let Some(slot) = self.slots.pop_front() {

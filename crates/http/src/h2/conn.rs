@@ -1,0 +1,377 @@
+//! A connection: its two directions and its streams.
+use super::frame::{END_STREAM, HEADERS, Head, PUSH_PROMISE, RST_STREAM};
+use super::message::{self, Filler};
+use super::side::{Found, Side};
+use crate::analyzer::Analyzer;
+use crate::body::{self, Decoder};
+use crate::exchange::{Exchange, Informational, Pairing};
+use crate::h1::framing;
+use crate::message::{Coding, Completeness, Framing, Message};
+use harken_flow::{Chunk, Dir, Gap};
+use harken_wire::Timestamp;
+use std::collections::BTreeMap;
+
+/// One direction of a stream.
+#[derive(Default, Debug)]
+struct Half {
+    message: Option<Box<Message>>,
+    decoder: Option<Box<Decoder>>,
+    /// Its end was seen.
+    is_over: bool,
+}
+
+/// A request and its response.
+#[derive(Default, Debug)]
+struct Stream {
+    /// Ordinal on the connection.
+    depth: u32,
+    request: Half,
+    response: Half,
+    informational: Option<Informational>,
+}
+
+impl Stream {
+    fn half(&mut self, dir: Dir) -> &mut Half {
+        match dir {
+            Dir::Orig => &mut self.request,
+            Dir::Resp => &mut self.response,
+        }
+    }
+}
+
+/// State of a connection.
+#[derive(Debug)]
+pub(crate) struct H2 {
+    request: Side,
+    response: Side,
+    streams: BTreeMap<u32, Stream>,
+    depth: u32,
+    /// Joined in the middle.
+    is_partial: bool,
+}
+
+impl H2 {
+    /// A connection from its preface, or one that was joined in the middle; behind `depth` transactions (of a tunnel).
+    pub(crate) fn new(is_partial: bool, depth: u32) -> Self {
+        Self {
+            request: Side::new(!is_partial, is_partial),
+            response: Side::new(false, is_partial),
+            streams: BTreeMap::new(),
+            depth,
+            is_partial,
+        }
+    }
+
+    /// A connection after `Upgrade: h2c` (RFC 7540 section 3.2): the request before is that of stream 1, with its ordinal and
+    /// the interim response.
+    pub(crate) fn upgraded(depth: u32, request: Box<Message>, informational: Option<Informational>) -> Self {
+        let request = Half { message: Some(request), decoder: None, is_over: true };
+        let first = Stream { depth, request, informational, ..Stream::default() };
+        Self { streams: BTreeMap::from([(1, first)]), ..Self::new(false, depth) }
+    }
+
+    fn side(&mut self, dir: Dir) -> &mut Side {
+        match dir {
+            Dir::Orig => &mut self.request,
+            Dir::Resp => &mut self.response,
+        }
+    }
+
+    /// Reads the bytes of a chunk.
+    pub(crate) fn data(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) {
+        let limit = cx.limits.head.bytes;
+        let mut at = 0;
+        while let Some(rest) = chunk.bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let side = self.side(chunk.dir);
+            let was_lost = side.is_lost();
+            let (used, found) = side.read(rest, limit);
+            let is_lost = side.is_lost();
+            at += used;
+            match (was_lost, is_lost) {
+                (true, false) => {
+                    cx.stats.skipped += used as u64;
+                    cx.stats.resynced += 1;
+                }
+                (true, true) => cx.stats.skipped += used as u64,
+                (false, _) => cx.stats.parsed += used as u64,
+            }
+            match found {
+                Found::Nothing => {}
+                Found::Data { stream, bytes, is_last } => self.body(cx, chunk, stream, bytes, is_last),
+                Found::Block { head, promised } => self.block(cx, chunk, head, promised),
+                Found::TooLong { head } => self.too_long(cx, chunk, head),
+                Found::Other { head, code } => {
+                    if head.kind == RST_STREAM {
+                        self.reset(cx, head.stream, code, chunk.ts);
+                    }
+                }
+                Found::Violation => {
+                    cx.note("HTTP2_violation");
+                    self.side(chunk.dir).lose();
+                    self.mark(chunk.dir);
+                    // The same bytes are not tried again.
+                    let passed = chunk.bytes.len() - at;
+                    cx.stats.skipped += passed as u64;
+                    at += passed;
+                }
+            }
+        }
+    }
+
+    /// What is open in a direction may have lost bytes.
+    fn mark(&mut self, dir: Dir) {
+        for stream in self.streams.values_mut() {
+            let half = stream.half(dir);
+            if !half.is_over
+                && let Some(message) = &mut half.message
+            {
+                message.completeness = Completeness::Gap;
+            }
+        }
+    }
+
+    /// The stream of that number, which is made where it is new.
+    fn stream(&mut self, cx: &mut Analyzer, id: u32) -> &mut Stream {
+        if !self.streams.contains_key(&id) {
+            if self.streams.len() >= cx.limits.pending
+                && let Some((_, oldest)) = self.streams.pop_first()
+            {
+                cx.stats.pending_dropped += 1;
+                self.emit(cx, oldest);
+            }
+            self.depth += 1;
+            self.streams.insert(id, Stream { depth: self.depth, ..Stream::default() });
+        }
+        self.streams.entry(id).or_default()
+    }
+
+    fn block(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, head: Head, promised: u32) {
+        // A promised request comes from the server (section 8.4).
+        let (id, dir) = match head.kind {
+            PUSH_PROMISE => (promised, Dir::Orig),
+            _ => (head.stream, chunk.dir),
+        };
+        let limits = cx.limits.head;
+        let half = self.stream(cx, id).half(dir);
+        let is_trailer = half.message.is_some();
+        let mut message = half.message.take().unwrap_or_else(|| new(cx, chunk, dir));
+        let side = self.side(chunk.dir);
+        let block = std::mem::take(&mut side.block);
+        let outcome = if is_trailer {
+            side.decoder.decode(&block, |field| message::trailer(&mut message, limits, field))
+        } else {
+            let mut filler = Filler::new(&mut message, limits);
+            let outcome = side.decoder.decode(&block, |field| filler.take(field));
+            filler.finish();
+            outcome
+        };
+        side.block = block;
+        if outcome.is_err() {
+            side.decoder.lose();
+            message.completeness = Completeness::Gap;
+            cx.note("HTTP2_bad_header_block");
+        }
+        message.end = chunk.ts;
+        if !is_trailer {
+            message.head_end = chunk.ts;
+            message.first_body = chunk.ts;
+            match dir {
+                Dir::Orig => cx.stats.requests += 1,
+                Dir::Resp => cx.stats.responses += 1,
+            }
+        }
+        let is_last = head.kind == PUSH_PROMISE || head.kind == HEADERS && head.has(END_STREAM);
+        if dir == Dir::Resp && !is_trailer && (100..200).contains(&message.status) && !is_last {
+            let informational = Informational { status: message.status, reason: Vec::new() };
+            cx.give_back(message);
+            self.stream(cx, id).informational = Some(informational);
+            return;
+        }
+        if !is_trailer && !is_last {
+            let decoder = begin_body(cx, &mut message);
+            self.stream(cx, id).half(dir).decoder = decoder;
+        }
+        self.stream(cx, id).half(dir).message = Some(message);
+        if is_last {
+            self.end_half(cx, id, dir);
+        }
+    }
+
+    /// A block that was longer than the limit: a message of which the head is not known.
+    fn too_long(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, head: Head) {
+        let dir = chunk.dir;
+        if head.kind != HEADERS {
+            return;
+        }
+        if self.stream(cx, head.stream).half(dir).message.is_none() {
+            let mut message = new(cx, chunk, dir);
+            Filler::new(&mut message, cx.limits.head).finish();
+            message.head_cut = true;
+            message.completeness = Completeness::Gap;
+            self.stream(cx, head.stream).half(dir).message = Some(message);
+        }
+        if head.has(END_STREAM) {
+            self.end_half(cx, head.stream, dir);
+        }
+    }
+
+    fn body(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, id: u32, bytes: &[u8], is_last: bool) {
+        let dir = chunk.dir;
+        if !(self.streams.contains_key(&id) || self.is_partial || self.side(dir).has_gap) {
+            // Of a stream that was reset.
+            return;
+        }
+        if self.stream(cx, id).half(dir).message.is_none() {
+            // Its head was not seen.
+            let mut message = new(cx, chunk, dir);
+            Filler::new(&mut message, cx.limits.head).finish();
+            message.completeness = Completeness::Gap;
+            self.stream(cx, id).half(dir).message = Some(message);
+        }
+        let limits = cx.limits.body;
+        let half = self.stream(cx, id).half(dir);
+        if let Some(message) = &mut half.message
+            && !bytes.is_empty()
+        {
+            body::push(message, &mut half.decoder, &limits, bytes, chunk.ts);
+            let is_done = half.decoder.as_ref().is_some_and(|decoder| decoder.is_done());
+            if is_done || message.body.decode_failed {
+                body::finish_coding(message, half.decoder.as_deref());
+                release(cx, &mut half.decoder);
+            }
+        }
+        if is_last {
+            self.end_half(cx, id, dir);
+        }
+    }
+
+    /// A message is complete; with both of them the stream is.
+    fn end_half(&mut self, cx: &mut Analyzer, id: u32, dir: Dir) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.half(dir).is_over = true;
+        if stream.response.is_over && (stream.request.is_over || stream.request.message.is_none()) {
+            self.close_stream(cx, id);
+        }
+    }
+
+    /// A stream was given up by either side: with NO_ERROR after a response that did not need the rest of the request
+    /// (section 8.1).
+    fn reset(&mut self, cx: &mut Analyzer, id: u32, _code: u32, ts: Timestamp) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            for half in [&mut stream.request, &mut stream.response] {
+                if let Some(message) = &mut half.message {
+                    message.end = message.end.max(if half.is_over { message.end } else { ts });
+                }
+            }
+            self.close_stream(cx, id);
+        }
+    }
+
+    fn close_stream(&mut self, cx: &mut Analyzer, id: u32) {
+        if let Some(stream) = self.streams.remove(&id) {
+            self.emit(cx, stream);
+        }
+    }
+
+    fn emit(&mut self, cx: &mut Analyzer, stream: Stream) {
+        let Stream { depth, request, response, informational } = stream;
+        let [request, response] = [request, response].map(|half| finish(cx, half));
+        if request.is_none() && response.is_none() {
+            return;
+        }
+        let pairing = match (&request, &response) {
+            (Some(_), Some(_)) => Pairing::Paired,
+            (_, None) if self.response.has_gap && !self.is_partial => Pairing::ResponseLost,
+            (_, None) => Pairing::NoResponse,
+            (None, _) if self.is_partial => Pairing::RequestBeforeStart,
+            (None, _) if self.request.has_gap => Pairing::RequestLost,
+            (None, _) => Pairing::Unsolicited,
+        };
+        cx.emit(Exchange { depth, request, response, informational, pairing });
+    }
+
+    /// Bytes are missing.
+    pub(crate) fn gap(&mut self, cx: &mut Analyzer, gap: &Gap) {
+        match self.side(gap.dir).gap(gap.len) {
+            Some((id, len, is_last)) => {
+                let limits = cx.limits.body;
+                let half = self.streams.get_mut(&id).map(|stream| stream.half(gap.dir));
+                if let Some(half) = half
+                    && let Some(message) = &mut half.message
+                {
+                    message.completeness = Completeness::Gap;
+                    body::gap(message, &limits, len);
+                    release(cx, &mut half.decoder);
+                }
+                if is_last {
+                    self.end_half(cx, id, gap.dir);
+                }
+            }
+            None => self.mark(gap.dir),
+        }
+    }
+
+    /// A direction has ended. Whether both have.
+    pub(crate) fn end(&mut self, dir: Dir) -> bool {
+        self.side(dir).ended = true;
+        self.request.ended && self.response.ended
+    }
+
+    /// The connection is over: what is open is given out.
+    pub(crate) fn close(&mut self, cx: &mut Analyzer) {
+        while let Some((_, stream)) = self.streams.pop_first() {
+            self.emit(cx, stream);
+        }
+    }
+}
+
+/// A message that begins here.
+fn new(cx: &mut Analyzer, chunk: &Chunk<'_>, dir: Dir) -> Box<Message> {
+    let mut message = cx.message();
+    message.response = dir == Dir::Resp;
+    (message.offset, message.ack) = (chunk.offset, chunk.ack);
+    for time in [&mut message.start, &mut message.head_end, &mut message.first_body, &mut message.end] {
+        *time = chunk.ts;
+    }
+    message
+}
+
+/// Sets how the body of a message is read. Its decoder, where it is decoded.
+fn begin_body(cx: &mut Analyzer, message: &mut Message) -> Option<Box<Decoder>> {
+    message.body.framing = message::content_length(message).map_or(Framing::UntilClose, Framing::Length);
+    message.body.coding = framing::coding(message);
+    if cx.shed_bodies {
+        cx.stats.bodies_shed += 1;
+    }
+    if message.body.coding == Coding::Identity {
+        return None;
+    }
+    if cx.shed_bodies || cx.decoders >= cx.limits.decoders {
+        cx.stats.decoders_exhausted += u64::from(!cx.shed_bodies);
+        message.body.decode_failed = true;
+        return None;
+    }
+    let decoder = Decoder::new(message.body.coding)?;
+    cx.decoders += 1;
+    Some(Box::new(decoder))
+}
+
+fn release(cx: &mut Analyzer, decoder: &mut Option<Box<Decoder>>) {
+    if decoder.take().is_some() {
+        cx.decoders = cx.decoders.saturating_sub(1);
+    }
+}
+
+/// A message as it is given out.
+fn finish(cx: &mut Analyzer, mut half: Half) -> Option<Box<Message>> {
+    let mut message = half.message?;
+    if half.decoder.is_some() {
+        body::finish_coding(&mut message, half.decoder.as_deref());
+    }
+    release(cx, &mut half.decoder);
+    if !half.is_over && message.completeness == Completeness::Full {
+        message.completeness = Completeness::Truncated;
+    }
+    body::finish(&mut message, &cx.limits.body);
+    Some(message)
+}

@@ -1,0 +1,251 @@
+//! Connections of a few frames: whole, cut anywhere, with gaps, joined late, and hostile.
+use crate::{Analyzer, Completeness, Exchange, Known, Limits, Pairing};
+use harken_flow::{Chunk, Dir, Gap, GapReason};
+use harken_wire::Timestamp;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// `:method: GET`, `:scheme: http`, `:path: /`, `:authority: www.example.com`, which is inserted.
+const GET: &[u8] =
+    &[0x82, 0x86, 0x84, 0x41, 0x8c, 0xf1, 0xe3, 0xc2, 0xe5, 0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4, 0xff];
+/// The same from the table, and `cache-control: no-cache`.
+const AGAIN: &[u8] = &[0x82, 0x86, 0x84, 0xbe, 0x58, 0x86, 0xa8, 0xeb, 0x10, 0x64, 0x9c, 0xbf];
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u32).to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+struct Talk {
+    cx: Analyzer,
+    conn: crate::Conn,
+    at: [u64; 2],
+}
+
+impl Talk {
+    fn new(midstream: bool) -> Self {
+        let cx = Analyzer::new(Limits::default());
+        let conn = cx.open(8080, midstream);
+        Self { cx, conn, at: [0, 0] }
+    }
+
+    fn say(&mut self, dir: Dir, bytes: &[u8]) {
+        let offset = self.at[dir as usize];
+        self.at[dir as usize] += bytes.len() as u64;
+        let chunk = Chunk { dir, offset, bytes, ack: 0, ts: Timestamp(offset) };
+        self.cx.data(&mut self.conn, &chunk);
+    }
+
+    fn miss(&mut self, dir: Dir, len: u64) {
+        let offset = self.at[dir as usize];
+        self.at[dir as usize] += len;
+        self.cx.gap(
+            &mut self.conn,
+            &Gap { dir, offset, len, reason: GapReason::Acknowledged, ts: Timestamp(offset) },
+        );
+    }
+
+    fn end(mut self) -> Vec<Exchange> {
+        self.cx.close(&mut self.conn, Timestamp(1));
+        std::iter::from_fn(|| self.cx.take()).collect()
+    }
+}
+
+fn text(bytes: Option<&[u8]>) -> String {
+    String::from_utf8_lossy(bytes.unwrap_or(b"-")).into_owned()
+}
+
+/// An exchange in a line.
+fn line(exchange: &Exchange) -> String {
+    let request = exchange.request.as_ref().map_or("-".to_owned(), |m| {
+        let body = text(Some(&m.body.kept));
+        let host = text(m.known(Known::Host));
+        format!(
+            "{} {host} {} [{body}] {}",
+            text(Some(m.method())),
+            text(Some(m.target())),
+            m.completeness.name()
+        )
+    });
+    let response = exchange.response.as_ref().map_or("-".to_owned(), |m| {
+        let trailers: Vec<String> =
+            m.trailers().map(|(n, v)| format!("{}={}", text(Some(n)), text(Some(v)))).collect();
+        let body = text(Some(&m.body.kept));
+        format!("{} [{body}] {} {}", m.status, trailers.join(","), m.completeness.name())
+    });
+    format!("{} {request} > {response}", exchange.pairing.name())
+}
+
+fn lines(exchanges: &[Exchange]) -> Vec<String> {
+    exchanges.iter().map(line).collect()
+}
+
+/// What a client and a server say: two streams that overlap, an interim response, padding, a block in three parts, trailers.
+fn talk() -> [Vec<u8>; 2] {
+    let padded = [&[3], GET, &[0; 3]].concat();
+    let trailers = [&[0x40, 11], &b"grpc-status"[..], &[1], b"0"].concat();
+    let client = [
+        PREFACE.to_vec(),
+        frame(4, 0, 0, &[0, 3, 0, 0, 0, 100]),
+        frame(1, 4 | 1 | 8, 1, &padded),
+        frame(1, 0, 3, &AGAIN[..2]),
+        frame(9, 0, 3, &AGAIN[2..5]),
+        frame(9, 4, 3, &AGAIN[5..]),
+        frame(0, 0, 3, b"ab"),
+        frame(0, 8 | 1, 3, b"\x04cd\0\0\0\0"),
+        frame(6, 0, 0, b"12345678"),
+    ];
+    let server = [
+        frame(4, 0, 0, &[]),
+        frame(1, 4, 3, &[0x08, 3, b'1', b'0', b'0']),
+        frame(1, 4, 3, &[0x88]),
+        frame(1, 4 | 1, 1, &[0x8d]),
+        frame(0, 0, 3, b"xyz"),
+        frame(1, 4 | 1, 3, &trailers),
+    ];
+    [client.concat(), server.concat()]
+}
+
+const EXPECTED: [&str; 2] = [
+    "paired GET www.example.com / [] full > 404 []  full",
+    "paired GET www.example.com / [abcd] full > 200 [xyz] grpc-status=0 full",
+];
+
+#[test]
+fn a_conversation_cut_anywhere() {
+    let [client, server] = talk();
+    for step in [1, 2, 7, 9, 50, 1000] {
+        let mut talk = Talk::new(false);
+        for (dir, bytes) in [(Dir::Orig, &client), (Dir::Resp, &server)] {
+            bytes.chunks(step).for_each(|part| talk.say(dir, part));
+        }
+        let stats = *talk.cx.stats();
+        assert_eq!((stats.parsed, stats.skipped), ((client.len() + server.len()) as u64, 0));
+        let exchanges = talk.end();
+        assert_eq!(lines(&exchanges), EXPECTED, "{step}");
+        assert_eq!(exchanges[1].informational.as_ref().unwrap().status, 100);
+        assert_eq!([exchanges[0].depth, exchanges[1].depth], [1, 2]);
+    }
+}
+
+#[test]
+fn a_server_that_speaks_first() {
+    let [client, server] = talk();
+    let mut talk = Talk::new(false);
+    talk.say(Dir::Resp, &server[..9]);
+    talk.say(Dir::Orig, &client);
+    talk.say(Dir::Resp, &server[9..]);
+    assert_eq!(lines(&talk.end()), EXPECTED);
+}
+
+#[test]
+fn an_upgrade_answers_its_request_on_the_first_stream() {
+    let mut talk = Talk::new(false);
+    talk.say(
+        Dir::Orig,
+        b"GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
+    );
+    let answer = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+    talk.say(Dir::Resp, &[&answer[..], &frame(4, 0, 0, &[])].concat());
+    talk.say(Dir::Orig, &[PREFACE, &frame(4, 0, 0, &[]), &frame(1, 4 | 1, 3, GET)].concat());
+    talk.say(
+        Dir::Resp,
+        &[frame(1, 4, 1, &[0x88]), frame(0, 1, 1, b"one"), frame(1, 4 | 1, 3, &[0x8d])].concat(),
+    );
+    let stats = *talk.cx.stats();
+    assert_eq!((stats.skipped, stats.parsed), (0, talk.at[0] + talk.at[1]));
+    let exchanges = talk.end();
+    assert_eq!(
+        lines(&exchanges),
+        ["paired GET a /up [] full > 200 [one]  full", "paired GET www.example.com / [] full > 404 []  full"]
+    );
+    assert_eq!(exchanges[0].informational.as_ref().unwrap().status, 101);
+    assert_eq!([exchanges[0].depth, exchanges[1].depth], [1, 2]);
+}
+
+#[test]
+fn a_gap_inside_a_body_costs_its_bytes_alone() {
+    let mut talk = Talk::new(false);
+    let body = frame(0, 1, 1, &[b'x'; 100]);
+    talk.say(Dir::Orig, &[PREFACE, &frame(1, 4 | 1, 1, GET)].concat());
+    talk.say(Dir::Resp, &[&frame(1, 4, 1, &[0x88]), &body[..20]].concat());
+    talk.miss(Dir::Resp, 80);
+    talk.say(Dir::Resp, &body[100..]);
+    let exchanges = talk.end();
+    let response = exchanges[0].response.as_ref().unwrap();
+    assert_eq!((response.body.missing, response.body.wire_len), (80, 20));
+    assert_eq!((response.completeness, exchanges[0].pairing), (Completeness::Gap, Pairing::Paired));
+}
+
+#[test]
+fn behind_a_gap_frames_are_found_and_what_was_inserted_is_not_guessed() {
+    let mut talk = Talk::new(false);
+    talk.say(Dir::Orig, &[PREFACE, &frame(1, 4 | 1, 1, GET)].concat());
+    talk.miss(Dir::Orig, 1000);
+    // The rest of a frame, then whole ones.
+    let rest = [&[b'r'; 33][..], &frame(1, 4 | 1, 5, AGAIN), &frame(6, 0, 0, b"12345678")].concat();
+    talk.say(Dir::Orig, &rest);
+    talk.say(Dir::Orig, &frame(1, 4 | 1, 7, GET));
+    talk.say(Dir::Orig, &frame(1, 4 | 1, 9, &[0x82, 0x84, 0xbe]));
+    let resynced = talk.cx.stats().resynced;
+    assert_eq!(resynced, 1);
+    assert_eq!(
+        lines(&talk.end()),
+        [
+            "no_response GET www.example.com / [] full > -",
+            "no_response GET - / [] gap > -",
+            "no_response GET www.example.com / [] full > -",
+            "no_response GET www.example.com / [] full > -",
+        ]
+    );
+}
+
+#[test]
+fn joined_in_the_middle() {
+    let mut talk = Talk::new(true);
+    talk.say(Dir::Orig, &[frame(1, 4, 21, AGAIN), frame(0, 1, 21, b"body")].concat());
+    talk.say(Dir::Resp, &[frame(1, 4, 21, &[0x88]), frame(0, 1, 21, b"answer")].concat());
+    talk.say(Dir::Resp, &[frame(1, 4, 19, &[0x88]), frame(0, 1, 19, b"late")].concat());
+    assert_eq!(
+        lines(&talk.end()),
+        ["paired GET - / [body] gap > 200 [answer]  full", "request_before_start - > 200 [late]  full",]
+    );
+}
+
+#[test]
+fn a_reset_and_an_end_in_the_middle() {
+    let mut talk = Talk::new(false);
+    talk.say(
+        Dir::Orig,
+        &[PREFACE, &frame(1, 4, 1, GET), &frame(0, 0, 1, b"ab"), &frame(3, 0, 1, &[0, 0, 0, 8])].concat(),
+    );
+    talk.say(Dir::Orig, &frame(1, 4 | 1, 3, AGAIN));
+    talk.say(Dir::Resp, &[&frame(1, 4, 3, &[0x88])[..], &frame(0, 0, 3, b"a")].concat());
+    assert_eq!(
+        lines(&talk.end()),
+        [
+            "no_response GET www.example.com / [ab] truncated > -",
+            "paired GET www.example.com / [] full > 200 [a]  truncated",
+        ]
+    );
+}
+
+#[test]
+fn limits_and_violations() {
+    // A block without an end, a table without one, and what is no frame.
+    let endless = [&[0u8, 100][..], &[b'a'; 100], &[100], &[b'b'; 100]].concat().repeat(1000);
+    let mut talk = Talk::new(false);
+    talk.say(Dir::Orig, &[PREFACE, &frame(1, 0, 1, GET)].concat());
+    for part in endless.chunks(16_000) {
+        talk.say(Dir::Orig, &frame(9, 0, 1, part));
+    }
+    talk.say(Dir::Orig, &[frame(9, 4, 1, b""), frame(1, 4 | 1, 3, GET)].concat());
+    let exchanges = talk.end();
+    assert!(exchanges[0].request.as_ref().unwrap().head_cut);
+    assert_eq!(line(&exchanges[1]), "no_response GET www.example.com / [] full > -");
+    let mut talk = Talk::new(false);
+    talk.say(
+        Dir::Orig,
+        &[PREFACE, &frame(1, 4 | 1, 1, GET), &frame(9, 4, 1, GET), &frame(1, 4 | 1, 3, GET)].concat(),
+    );
+    assert_eq!(lines(&talk.end()).len(), 1, "what follows a violation is not read in the same chunk");
+}
