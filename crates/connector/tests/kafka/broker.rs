@@ -85,13 +85,36 @@ impl Broker {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Whether what it has acknowledged is there after a restart: of a broker that was named this is asked.
-    pub(crate) fn is_durable(&self) -> bool {
-        self.program.is_some()
+    /// Stops it as an operator does, which keeps what it has acknowledged. To end the process of the one from PyPI loses
+    /// some of that, as kcat alone shows.
+    pub(crate) fn stop(&mut self) {
+        match self.program {
+            Some(_) => self.end(),
+            None => self.order("stop"),
+        }
+        assert!(self.connect().is_err(), "the broker still listens");
     }
 
     /// Starts it again.
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn start_again(&mut self) {
+        match self.program {
+            Some(_) => self.begin(),
+            None => self.order("start"),
+        }
+        assert!(self.connect().is_ok(), "the broker does not listen");
+    }
+
+    fn order(&self, word: &str) {
+        let mut command = Command::new(install().unwrap());
+        let output = command.args([word, "kafka", "--data-dir"]).arg(&self.dir).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    fn connect(&self) -> std::io::Result<TcpStream> {
+        TcpStream::connect(("127.0.0.1", self.port))
+    }
+
+    fn begin(&mut self) {
         std::fs::create_dir_all(&self.dir).unwrap();
         let port = self.port.to_string();
         let mut command = match &self.program {
@@ -114,20 +137,19 @@ impl Broker {
             command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         self.child = Some(child);
         let begin = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while self.connect().is_err() {
             let log = std::fs::read_to_string(self.dir.with_extension("log")).unwrap();
             assert!(begin.elapsed() < LONG, "the broker does not listen: {log}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// Ends it as an operator does, and waits until it has.
-    pub(crate) fn end(&mut self) {
+    /// Ends its process, and waits until it has.
+    fn end(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         let done = Command::new("kill").arg(child.id().to_string()).status().unwrap();
         assert!(done.success());
         child.wait().unwrap();
-        assert!(TcpStream::connect(("127.0.0.1", self.port)).is_err(), "the broker still listens");
     }
 
     pub(crate) fn records(&self, topic: &str) -> Vec<Value> {

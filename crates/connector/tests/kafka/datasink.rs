@@ -129,16 +129,16 @@ fn a_broker_that_goes_and_comes_back_under_load() {
         Bench::start(dir.path(), COUNT, datasink(&format!("127.0.0.1:{}", front.port()), "load", 3, feed));
     for part in [1, 2] {
         bench.wait("under way", |status| status.routes[0].ledger.written > part * COUNT / 4);
-        front.cut(true);
-        // The one from PyPI forgets records that it has acknowledged when it is ended, as kcat alone shows.
-        if broker.is_durable() {
-            broker.end();
+        // Once it is stopped, and once what is on its way is cut off in the middle.
+        if part == 1 {
+            broker.stop();
+            std::thread::sleep(outage());
+            broker.start_again();
+        } else {
+            front.cut(true);
+            std::thread::sleep(outage());
+            front.cut(false);
         }
-        std::thread::sleep(outage());
-        if broker.is_durable() {
-            broker.begin();
-        }
-        front.cut(false);
     }
     let status = bench.finish();
     assert_eq!(status.routes[0].ledger.written, COUNT, "{}", bench.lines.text());
