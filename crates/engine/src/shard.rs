@@ -141,7 +141,9 @@ impl<O: Output> Core<O> {
             let mut exchange = match self.output.keep(info, exchange) {
                 Err(exchange) => exchange,
                 Ok(used) => {
-                    used.into_iter().for_each(|used| self.analyzer.recycle(used));
+                    if let Some(used) = used {
+                        self.analyzer.recycle(used);
+                    }
                     continue;
                 }
             };

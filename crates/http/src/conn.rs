@@ -1,4 +1,4 @@
-//! One connection: found out what it speaks, read as HTTP/1, or given up as opaque.
+//! One connection: found out what it speaks, read as HTTP, or given up as opaque.
 use crate::analyzer::Analyzer;
 use crate::h1::conn::{H1, Turn};
 use crate::h2::conn::H2;
@@ -91,6 +91,18 @@ struct Held {
     ts: Timestamp,
 }
 
+impl Held {
+    /// As what came in that direction.
+    fn chunk(&self, dir: Dir) -> Chunk<'_> {
+        Chunk { dir, offset: self.offset, bytes: &self.bytes, ack: self.ack, ts: self.ts }
+    }
+}
+
+/// A chunk with what was held before it, whose bytes end with its own.
+fn with_held<'a>(held: Option<&'a Held>, chunk: &Chunk<'a>) -> Chunk<'a> {
+    held.map_or(*chunk, |held| Chunk { ts: chunk.ts, ..held.chunk(chunk.dir) })
+}
+
 impl Probe {
     /// Takes what is held of a direction.
     fn take(&mut self, cx: &mut Analyzer, dir: Dir) -> Option<Box<Held>> {
@@ -153,10 +165,7 @@ impl Conn {
         match &mut self.mode {
             Mode::Http(h1) => {
                 let turn = h1.data(cx, chunk);
-                if let Turn::Http2 { rest } = turn {
-                    return self.upgrade(cx, chunk, rest);
-                }
-                self.turn(cx, turn, chunk.ts)
+                self.turn(cx, turn, chunk)
             }
             Mode::Http2(h2) => {
                 h2.data(cx, chunk);
@@ -173,12 +182,7 @@ impl Conn {
     /// The connection goes on in HTTP/2, with the last `rest` bytes of the chunk.
     fn upgrade(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, rest: usize) -> Verdict {
         let Mode::Http(h1) = &mut self.mode else { return Verdict::Continue };
-        let mut h2 = Box::new(match h1.take_upgraded(cx) {
-            Some((depth, request, informational)) => {
-                H2::upgraded(depth, request, informational.map(|informational| *informational))
-            }
-            None => H2::new(false, 0),
-        });
+        let mut h2 = Box::new(h1.take_upgraded(cx).map_or_else(|| H2::new(false, 0), H2::upgraded));
         h1.close(cx, chunk.ts);
         let at = chunk.bytes.len().saturating_sub(rest);
         let bytes = chunk.bytes.get(at..).unwrap_or_default();
@@ -188,16 +192,17 @@ impl Conn {
         Verdict::Continue
     }
 
-    fn turn(&mut self, cx: &mut Analyzer, turn: Turn, ts: Timestamp) -> Verdict {
+    /// What the connection is after a chunk.
+    fn turn(&mut self, cx: &mut Analyzer, turn: Turn, chunk: &Chunk<'_>) -> Verdict {
         if !matches!(turn, Turn::Http | Turn::Http2 { .. })
             && let Mode::Http(h1) = &mut self.mode
         {
             // What still waits will not be told apart in what follows.
-            h1.close(cx, ts);
+            h1.close(cx, chunk.ts);
         }
         match turn {
-            // The callers have seen to it.
-            Turn::Http | Turn::Http2 { .. } => Verdict::Continue,
+            Turn::Http => Verdict::Continue,
+            Turn::Http2 { rest } => self.upgrade(cx, chunk, rest),
             Turn::Opaque(protocol) => {
                 cx.opaque(self, protocol);
                 Verdict::Ignore
@@ -346,23 +351,16 @@ impl Conn {
         self.http = true;
         let mut turn = Turn::Http;
         if let Some(held) = held_other {
-            let Held { bytes, offset, ack, ts } = *held;
-            turn = h1.data(cx, &Chunk { dir: other, offset, bytes: &bytes, ack, ts });
+            turn = h1.data(cx, &held.chunk(other));
         }
-        let own = match &held_own {
-            Some(held) => Chunk { offset: held.offset, bytes: &held.bytes, ack: held.ack, ..*chunk },
-            None => *chunk,
-        };
+        let own = with_held(held_own.as_deref(), chunk);
         if turn == Turn::Http {
             turn = h1.data(cx, &own);
         } else {
             cx.stats.skipped += own.bytes.len() as u64;
         }
         self.mode = Mode::Http(h1);
-        if let Turn::Http2 { rest } = turn {
-            return self.upgrade(cx, &own, rest);
-        }
-        self.turn(cx, turn, chunk.ts)
+        self.turn(cx, turn, &own)
     }
 
     /// HTTP/2 it is, from its preface or joined in the middle (`is_partial`): what was held is read.
@@ -372,15 +370,9 @@ impl Conn {
         let (held_other, held_own) = (probe.take(cx, other), probe.take(cx, chunk.dir));
         let mut h2 = Box::new(H2::new(is_partial, probe.depth));
         if let Some(held) = held_other {
-            let Held { bytes, offset, ack, ts } = *held;
-            h2.data(cx, &Chunk { dir: other, offset, bytes: &bytes, ack, ts });
+            h2.data(cx, &held.chunk(other));
         }
-        match &held_own {
-            Some(held) => {
-                h2.data(cx, &Chunk { offset: held.offset, bytes: &held.bytes, ack: held.ack, ..*chunk });
-            }
-            None => h2.data(cx, chunk),
-        }
+        h2.data(cx, &with_held(held_own.as_deref(), chunk));
         if !self.http {
             cx.stats.connections += 1;
         }
@@ -397,12 +389,10 @@ impl Conn {
             }
             Mode::Http(h1) => {
                 let turn = h1.gap(cx, gap);
-                if turn == (Turn::Http2 { rest: 0 }) {
-                    let chunk = Chunk { dir: gap.dir, offset: gap.offset, bytes: &[], ack: 0, ts: gap.ts };
-                    self.upgrade(cx, &chunk, 0);
-                    return self.gap(cx, gap);
-                }
-                self.turn(cx, turn, gap.ts)
+                let is_upgraded = matches!(turn, Turn::Http2 { .. });
+                let nothing = Chunk { dir: gap.dir, offset: gap.offset, bytes: &[], ack: 0, ts: gap.ts };
+                let verdict = self.turn(cx, turn, &nothing);
+                if is_upgraded { self.gap(cx, gap) } else { verdict }
             }
             Mode::Probe(probe) => {
                 // Whatever was held cannot be completed; what follows is like a connection joined late.
@@ -445,11 +435,10 @@ impl Conn {
         held.bytes.push(b'\n');
         let is_request = probe::look(&held.bytes, http_port) == Look::Request;
         held.bytes.pop();
-        let Held { bytes, offset, ack, ts } = *held;
         if is_request {
-            self.begin(cx, &Chunk { dir: Dir::Orig, offset, bytes: &bytes, ack, ts });
+            self.begin(cx, &held.chunk(Dir::Orig));
         } else {
-            cx.stats.skipped += bytes.len() as u64;
+            cx.stats.skipped += held.bytes.len() as u64;
         }
     }
 

@@ -81,7 +81,8 @@ const METHODS: [&[u8]; 51] = [
 /// that Zeek registers for HTTP.
 const HTTP_PORTS: [u16; 8] = [80, 81, 631, 1080, 3128, 8000, 8080, 8888];
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The preface of a client of HTTP/2, RFC 9113 section 3.4.
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Whether HTTP is expected on a port, so that odd requests are believed there.
 pub fn is_http_port(port: u16) -> bool {

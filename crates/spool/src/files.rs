@@ -94,14 +94,32 @@ fn write_number(dir: &Path, name: &str, ending: &str, number: u64) -> Result<(),
 }
 
 /// Takes the lock on a reader's name. It ends with the file.
-pub(crate) fn lock_reader(dir: &Path, name: &str) -> Result<File, Error> {
-    let path = dir.join(format!(".{name}.lock"));
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(Error::io("cannot open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Reader(name.to_owned())),
-        Err(TryLockError::Error(error)) => Err(Error::io("cannot lock", &path)(error)),
+pub(crate) fn lock_reader(dir: &Path, name: &str) -> Result<Lock, Error> {
+    Lock::take(&dir.join(format!(".{name}.lock")), || Error::Reader(name.to_owned()))
+}
+
+/// Keeps others away as long as it is there.
+#[derive(Debug)]
+pub(crate) struct Lock(pub(crate) File);
+
+impl Lock {
+    /// Takes the lock on a file, which is made; `taken` is what it means that somebody has it.
+    pub(crate) fn take(path: &Path, taken: impl FnOnce() -> Error) -> Result<Self, Error> {
+        let file = File::options().create(true).truncate(false).write(true).open(path);
+        let file = file.map_err(Error::io("cannot open", path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(taken()),
+            Err(TryLockError::Error(error)) => Err(Error::io("cannot lock", path)(error)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it is not enough: a child process that another thread has just begun has the file, too, until it
+        // executes its program.
+        let _ = self.0.unlock();
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Follower {
     dir: PathBuf,
     name: String,
     /// Nobody else reads under this name as long as it is held.
-    _lock: File,
+    _lock: files::Lock,
     /// Everything before is committed.
     position: u64,
     /// Everything before was handed out.

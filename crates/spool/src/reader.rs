@@ -111,7 +111,7 @@ pub struct Reader {
     /// When it was last looked whether somebody wants it to be elsewhere.
     looked: Option<Instant>,
     /// Nobody else reads under this name as long as it is held.
-    _lock: File,
+    _lock: files::Lock,
 }
 
 /// What there is to read.
@@ -128,7 +128,7 @@ enum Ahead {
 }
 
 impl Reader {
-    pub(crate) fn new(shared: Arc<Shared>, name: String, lock: File) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, name: String, lock: files::Lock) -> Self {
         Self { shared, name, open: None, turn: 0, looked: None, _lock: lock }
     }
 

@@ -1,12 +1,12 @@
 //! The writing side: opening, appending, positions of readers.
 use crate::batch::Batch;
 use crate::config::{Config, Error, Policy};
-use crate::files;
+use crate::files::{self, Lock};
 use crate::reader::Reader;
 use crate::state::{Counters, ReaderState, Reason, Shared, State, Waiting};
 use crate::status::{self, Status};
 use crate::writer::{Writer, wait_for};
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -43,8 +43,8 @@ pub enum Seek {
 pub struct Spool {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    /// Holds the lock on the folder.
-    lock: File,
+    /// Of the folder; the last field, so that it is given back last.
+    _lock: Lock,
 }
 
 impl Spool {
@@ -57,14 +57,7 @@ impl Spool {
         config.check()?;
         let dir = config.dir.clone();
         fs::create_dir_all(&dir).map_err(Error::io("cannot make the folder", &dir))?;
-        let path = dir.join("lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.map_err(Error::io("cannot open", &path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::Locked(dir)),
-            Err(TryLockError::Error(error)) => return Err(Error::io("cannot lock", &path)(error)),
-        }
+        let lock = Lock::take(&dir.join("lock"), || Error::Locked(dir.clone()))?;
         let mut counters = Counters::default();
         let files = files::recover(&dir, &mut counters)?;
         let oldest = files.keys().next().copied();
@@ -84,7 +77,7 @@ impl Spool {
         let thread = std::thread::Builder::new().name("spool".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(Error::io("cannot start the thread of", &dir))?;
         shared.collect();
-        Ok(Self { shared, thread: Some(thread), lock })
+        Ok(Self { shared, thread: Some(thread), _lock: lock })
     }
 
     /// Hands a batch over; it becomes empty and keeps its memory. This copies or swaps and never waits for the disk,
@@ -349,9 +342,6 @@ impl Spool {
 impl Drop for Spool {
     fn drop(&mut self) {
         self.end();
-        // Closing it is not enough: a child process that another thread has just begun has the file, too, until it
-        // executes its program.
-        let _ = self.lock.unlock();
     }
 }
 
@@ -367,7 +357,7 @@ mod tests {
     fn a_closed_spool_is_free_although_a_child_process_still_has_its_lock_file() {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::open(Config::new(dir.path())).unwrap();
-        let inherited = spool.lock.try_clone().unwrap();
+        let inherited = spool._lock.0.try_clone().unwrap();
         assert!(matches!(Spool::open(Config::new(dir.path())), Err(Error::Locked(_))));
         drop(spool);
         Spool::open(Config::new(dir.path())).unwrap();

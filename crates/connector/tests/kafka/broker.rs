@@ -22,7 +22,9 @@ const WHERE: &str = "import importlib.resources as r; print(r.files('noida_db').
 
 /// A broker of the test, on loopback; it ends when it is dropped.
 pub(crate) struct Broker {
-    program: Option<PathBuf>,
+    program: PathBuf,
+    /// The program is another one than that from PyPI.
+    is_named: bool,
     dir: PathBuf,
     pub(crate) port: u16,
     child: Option<Child>,
@@ -70,13 +72,12 @@ impl Broker {
         if !has_kcat() {
             return None;
         }
-        let program = std::env::var_os(PROGRAM).map(PathBuf::from);
+        let named = std::env::var_os(PROGRAM).map(PathBuf::from);
+        let is_named = named.is_some();
+        let program = named.or_else(install)?;
         let dir = dir.join("broker");
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        if program.is_none() {
-            install()?;
-        }
-        let mut broker = Self { program, dir, port, child: None };
+        let mut broker = Self { program, is_named, dir, port, child: None };
         broker.begin();
         Some(broker)
     }
@@ -88,25 +89,27 @@ impl Broker {
     /// Stops it as an operator does, which keeps what it has acknowledged. To end the process of the one from PyPI loses
     /// some of that, as kcat alone shows.
     pub(crate) fn stop(&mut self) {
-        match self.program {
-            Some(_) => self.end(),
-            None => self.order("stop"),
+        if self.is_named {
+            self.end();
+        } else {
+            self.order("stop");
         }
         assert!(self.connect().is_err(), "the broker still listens");
     }
 
     /// Starts it again.
     pub(crate) fn start_again(&mut self) {
-        match self.program {
-            Some(_) => self.begin(),
-            None => self.order("start"),
+        if self.is_named {
+            self.begin();
+        } else {
+            self.order("start");
         }
         assert!(self.connect().is_ok(), "the broker does not listen");
     }
 
     fn order(&self, word: &str) {
-        let mut command = Command::new(install().unwrap());
-        let output = command.args([word, "kafka", "--data-dir"]).arg(&self.dir).output().unwrap();
+        let output =
+            Command::new(&self.program).args([word, "kafka", "--data-dir"]).arg(&self.dir).output().unwrap();
         assert!(output.status.success(), "{output:?}");
     }
 
@@ -117,20 +120,13 @@ impl Broker {
     fn begin(&mut self) {
         std::fs::create_dir_all(&self.dir).unwrap();
         let port = self.port.to_string();
-        let mut command = match &self.program {
-            Some(program) => {
-                let mut command = Command::new(program);
-                command.arg(&port).arg(&self.dir);
-                command
-            }
-            None => {
-                let mut command = Command::new(install().unwrap());
-                command
-                    .args(["start", "--only", "kafka", "--kafka-port", &port, "--data-dir"])
-                    .arg(&self.dir);
-                command
-            }
-        };
+        let mut command = Command::new(&self.program);
+        if self.is_named {
+            command.arg(port);
+        } else {
+            command.args(["start", "--only", "kafka", "--kafka-port", &port, "--data-dir"]);
+        }
+        command.arg(&self.dir);
         let log =
             std::fs::File::options().create(true).append(true).open(self.dir.with_extension("log")).unwrap();
         let child =

@@ -149,7 +149,7 @@ fn work(
 #[cfg(test)]
 mod tests {
     use super::super::events::Events;
-    use super::super::writer;
+    use super::super::transactions::Writer;
     use super::*;
     use crate::cli::Format;
     use harken_event::Form;
@@ -171,7 +171,7 @@ mod tests {
         let spool = Arc::new(Spool::open(Config::new(dir.path())).unwrap());
         let transactions = Transactions {
             filter: None,
-            writer: writer(Format::ZeekJson, Form::Json),
+            writer: Writer::of(Format::ZeekJson, Form::Json),
             lines: None,
             events: Some(Events::new(&spool)),
         };

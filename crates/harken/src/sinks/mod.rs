@@ -16,10 +16,9 @@ use dest::{Dest, Lines};
 use events::Events;
 use foldhash::HashSet;
 use harken_engine::{Closed, Config, Output};
-use harken_event::zeek::http::HttpLog;
 use harken_event::zeek::weird::Weird;
 use harken_event::zeek::{self, tunnel};
-use harken_event::{Filter, FlowInfo, Form, Transaction, Uid, ecs};
+use harken_event::{Filter, FlowInfo, Form, Transaction, Uid};
 use harken_flow::{Dir, Flow, Gap};
 use harken_http::Exchange;
 use harken_spool::Spool;
@@ -177,14 +176,6 @@ impl Way {
     }
 }
 
-/// A writer for programs.
-fn writer(format: Format, form: Form) -> Writer {
-    match format {
-        Format::Ecs => Writer::Ecs(ecs::Writer::default()),
-        _ => Writer::Http(HttpLog::new(form)),
-    }
-}
-
 impl Sinks {
     /// The output of one of the shards that share `plan`, and have that configuration.
     pub fn new(plan: &Plan, config: &Config) -> Result<Self> {
@@ -197,7 +188,7 @@ impl Sinks {
             filter: plan.filter.clone(),
             writer: match plan.format {
                 Format::Table => Writer::Table(Table::new(plan.palette, plan.width)),
-                format => writer(format, plan.form()),
+                format => Writer::of(format, plan.form()),
             },
             lines: plan.transactions.as_ref().map(lines),
             events: plan.spool.as_ref().map(Events::new),
@@ -218,7 +209,7 @@ impl Sinks {
         let [lines, conn, weird, tunnel] = plan.logs.clone().map(Lines::log);
         let transactions = Transactions {
             filter: plan.filter.clone(),
-            writer: writer(plan.format, plan.form),
+            writer: Writer::of(plan.format, plan.form),
             lines: Some(lines),
             events: plan.spool.as_ref().map(Events::new),
         };

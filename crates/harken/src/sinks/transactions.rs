@@ -2,9 +2,10 @@
 use super::dest::Lines;
 use super::events::Events;
 use super::table::Table;
+use crate::cli::Format;
 use crate::summary::Summary;
 use harken_event::zeek::http::HttpLog;
-use harken_event::{Filter, Transaction, ecs};
+use harken_event::{Filter, Form, Transaction, ecs};
 use std::sync::Arc;
 
 /// How a transaction becomes a line.
@@ -15,6 +16,16 @@ pub enum Writer {
     Http(HttpLog),
     /// Whole events.
     Ecs(ecs::Writer),
+}
+
+impl Writer {
+    /// A writer for programs.
+    pub fn of(format: Format, form: Form) -> Self {
+        match format {
+            Format::Ecs => Self::Ecs(ecs::Writer::default()),
+            _ => Self::Http(HttpLog::new(form)),
+        }
+    }
 }
 
 /// Takes the transactions of one shard.

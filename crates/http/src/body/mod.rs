@@ -1,5 +1,6 @@
 //! What becomes of a body's bytes: counted always, decoded always, kept up to a limit.
 mod brotli;
+pub(crate) mod coder;
 mod decode;
 pub mod mime;
 mod zstd;

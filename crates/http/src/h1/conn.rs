@@ -1,11 +1,10 @@
 //! An HTTP/1 connection: the two directions and the transactions between them.
 use super::framing::{self, Asked};
 use super::head::Kind;
-use super::pairing::{Slots, Upgrade};
+use super::pairing::{Slots, Upgrade, Upgraded};
 use super::side::{EndEffect, Found, GapEffect, Next, Phase, Side};
 use crate::analyzer::Analyzer;
 use crate::conn::Protocol;
-use crate::exchange::Informational;
 use crate::message::{Coding, Completeness, Framing, Known, Message};
 use harken_flow::{Chunk, Dir, Gap};
 use harken_wire::{Timestamp, prefetch};
@@ -261,19 +260,7 @@ impl H1 {
         let Some(message) = self.response.finish(cx, next) else { return };
         match message.status {
             100 | 102..=199 => self.slots.interim_response(cx, message),
-            101 if self.slots.current().is_some_and(|slot| slot.upgrade == Some(Upgrade::Http2)) => {
-                self.slots.interim_response(cx, message);
-                self.turn = Some(Box::new(Turn::Http2 { rest: 0 }));
-            }
-            101 => {
-                let upgrade = self.slots.current().and_then(|slot| slot.upgrade);
-                self.slots.complete_response(cx, message);
-                let protocol = match upgrade {
-                    Some(Upgrade::WebSocket) => Protocol::WebSocket,
-                    Some(Upgrade::Http2 | Upgrade::Other) | None => Protocol::Upgraded,
-                };
-                self.turn = Some(Box::new(Turn::Opaque(protocol)));
-            }
+            101 => self.switch(cx, message),
             status => {
                 let connect = self.slots.current().is_some_and(|slot| slot.connect);
                 self.slots.complete_response(cx, message);
@@ -282,6 +269,22 @@ impl H1 {
                 }
             }
         }
+    }
+
+    /// The server changes to the protocol that it names (RFC 9110 section 15.2.2), or else to the one that was asked for.
+    fn switch(&mut self, cx: &mut Analyzer, response: Box<Message>) {
+        let asked = self.slots.current().and_then(|slot| slot.upgrade);
+        let protocol = match upgrade(&response).or(asked) {
+            Some(Upgrade::Http2) => {
+                self.slots.interim_response(cx, response);
+                self.turn = Some(Box::new(Turn::Http2 { rest: 0 }));
+                return;
+            }
+            Some(Upgrade::WebSocket) => Protocol::WebSocket,
+            Some(Upgrade::Other) | None => Protocol::Upgraded,
+        };
+        self.slots.complete_response(cx, response);
+        self.turn = Some(Box::new(Turn::Opaque(protocol)));
     }
 
     pub(crate) fn gap(&mut self, cx: &mut Analyzer, gap: &Gap) -> Turn {
@@ -319,10 +322,7 @@ impl H1 {
     }
 
     /// See [`Slots::take_upgraded`].
-    pub(crate) fn take_upgraded(
-        &mut self,
-        cx: &mut Analyzer,
-    ) -> Option<(u32, Box<Message>, Option<Box<Informational>>)> {
+    pub(crate) fn take_upgraded(&mut self, cx: &mut Analyzer) -> Option<Upgraded> {
         self.slots.take_upgraded(cx)
     }
 

@@ -4,6 +4,6 @@ pub(crate) mod chunked;
 pub mod conn;
 pub(crate) mod framing;
 pub mod head;
-mod pairing;
+pub(crate) mod pairing;
 mod row;
 mod side;

@@ -26,6 +26,16 @@ pub(super) enum State {
     Absent,
 }
 
+/// A transaction that has turned its connection into HTTP/2, and is answered there on the first stream.
+pub(crate) struct Upgraded {
+    /// Ordinal on the connection.
+    pub(crate) depth: u32,
+    /// Nothing where it was not seen.
+    pub(crate) request: Option<Box<Message>>,
+    /// The interim response that said so.
+    pub(crate) informational: Option<Informational>,
+}
+
 /// A transaction that is not over.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -293,15 +303,11 @@ impl Slots {
         cx.give_back(response);
     }
 
-    /// The request that has turned the connection into HTTP/2, which answers it there: with its ordinal, and the interim
-    /// response that said so.
-    pub(super) fn take_upgraded(
-        &mut self,
-        cx: &mut Analyzer,
-    ) -> Option<(u32, Box<Message>, Option<Box<Informational>>)> {
-        let slot = self.slots.pop_front()?;
-        cx.release(slot.weight);
-        Some((slot.depth, slot.request?, slot.informational))
+    /// Takes what has turned the connection into HTTP/2.
+    pub(super) fn take_upgraded(&mut self, cx: &mut Analyzer) -> Option<Upgraded> {
+        let Slot { weight, depth, request, informational, .. } = self.slots.pop_front()?;
+        cx.release(weight);
+        Some(Upgraded { depth, request, informational: informational.map(|informational| *informational) })
     }
 
     /// The connection is over.

@@ -2,7 +2,7 @@
 use super::chunked::{Chunked, Step};
 use super::head::{self, HeadStep, Kind};
 use crate::analyzer::Analyzer;
-use crate::body::{self, Decoder};
+use crate::body::coder::Coder;
 use crate::message::{Coding, Completeness, Framing, Message};
 use crate::probe;
 use harken_flow::Chunk;
@@ -74,7 +74,7 @@ pub(super) struct Side {
     partial: Option<Box<Partial>>,
     /// Where a start line was found to be none after all: it is not tried again.
     refused: u64,
-    decoder: Option<Box<Decoder>>,
+    coder: Coder,
 }
 
 /// A head or trailers, or a part of them, whose end is not there yet.
@@ -99,7 +99,7 @@ impl Side {
             position: 0,
             partial: None,
             refused: NOWHERE,
-            decoder: None,
+            coder: Coder::new(),
         }
     }
 
@@ -234,19 +234,8 @@ impl Side {
         let Some(message) = self.message.as_mut() else { return true };
         message.body.framing = framing;
         message.body.coding = coding;
-        if cx.shed_bodies && !matches!(framing, Framing::None | Framing::Length(0)) {
-            cx.stats.bodies_shed += 1;
-        }
-        if coding != Coding::Identity && !matches!(framing, Framing::None | Framing::Length(0)) {
-            if cx.shed_bodies {
-                message.body.decode_failed = true;
-            } else if cx.decoders >= cx.limits.decoders {
-                cx.stats.decoders_exhausted += 1;
-                message.body.decode_failed = true;
-            } else if let Some(decoder) = Decoder::new(coding) {
-                cx.decoders += 1;
-                self.decoder = Some(Box::new(decoder));
-            }
+        if !matches!(framing, Framing::None | Framing::Length(0)) {
+            self.coder.begin(cx, message);
         }
         self.phase = match framing {
             Framing::None | Framing::Length(0) => return true,
@@ -260,19 +249,7 @@ impl Side {
     #[inline]
     fn body(&mut self, cx: &mut Analyzer, bytes: &[u8], ts: Timestamp) {
         if let Some(message) = self.message.as_mut() {
-            body::push(message, &mut self.decoder, &cx.limits.body, bytes, ts);
-            let done = self.decoder.as_ref().is_some_and(|decoder| decoder.is_done());
-            if done || message.body.decode_failed {
-                body::finish_coding(message, self.decoder.as_deref());
-                self.release_decoder(cx);
-            }
-        }
-    }
-
-    /// Another body may be decoded now.
-    fn release_decoder(&mut self, cx: &mut Analyzer) {
-        if self.decoder.take().is_some() {
-            cx.decoders = cx.decoders.saturating_sub(1);
+            self.coder.push(cx, message, bytes, ts);
         }
     }
 
@@ -417,30 +394,19 @@ impl Side {
 
     fn body_gap(&mut self, cx: &mut Analyzer, len: u64) {
         if let Some(message) = self.message.as_mut() {
-            body::gap(message, &cx.limits.body, len);
-            message.completeness = Completeness::Gap;
-            if message.body.decode_failed {
-                self.release_decoder(cx);
-            }
+            self.coder.gap(cx, message, len);
         }
     }
 
     /// Gives out the message at hand.
     pub(super) fn finish(&mut self, cx: &mut Analyzer, next: Next) -> Option<Box<Message>> {
-        let mut message = self.message.take();
-        if let Some(message) = &mut message
-            && self.decoder.is_some()
-        {
-            body::finish_coding(message, self.decoder.as_deref());
-        }
-        self.release_decoder(cx);
         self.let_go(cx);
         self.phase = match next {
             Next::Message => Phase::Idle,
             Next::Unknown => Phase::Lost,
         };
-        let mut message = message?;
-        body::finish(&mut message, &cx.limits.body);
+        let mut message = self.message.take()?;
+        self.coder.finish(cx, &mut message);
         Some(message)
     }
 

@@ -1,12 +1,13 @@
 //! A connection: its two directions and its streams.
-use super::frame::{END_STREAM, HEADERS, Head, PUSH_PROMISE, RST_STREAM};
+use super::frame::{END_STREAM, HEADERS, Head, PUSH_PROMISE};
 use super::message::{self, Filler};
 use super::side::{Found, Side};
 use crate::analyzer::Analyzer;
-use crate::body::{self, Decoder};
+use crate::body::coder::Coder;
 use crate::exchange::{Exchange, Informational, Pairing};
 use crate::h1::framing;
-use crate::message::{Coding, Completeness, Framing, Message};
+use crate::h1::pairing::Upgraded;
+use crate::message::{Completeness, Framing, Message};
 use harken_flow::{Chunk, Dir, Gap};
 use harken_wire::Timestamp;
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 #[derive(Default, Debug)]
 struct Half {
     message: Option<Box<Message>>,
-    decoder: Option<Box<Decoder>>,
+    coder: Coder,
     /// Its end was seen.
     is_over: bool,
 }
@@ -62,12 +63,13 @@ impl H2 {
         }
     }
 
-    /// A connection after `Upgrade: h2c` (RFC 7540 section 3.2): the request before is that of stream 1, with its ordinal and
-    /// the interim response.
-    pub(crate) fn upgraded(depth: u32, request: Box<Message>, informational: Option<Informational>) -> Self {
-        let request = Half { message: Some(request), decoder: None, is_over: true };
+    /// A connection after `Upgrade: h2c` (RFC 7540 section 3.2): the request before is that of stream 1.
+    pub(crate) fn upgraded(before: Upgraded) -> Self {
+        let Upgraded { depth, request, informational } = before;
+        let is_partial = request.is_none();
+        let request = Half { message: request, is_over: true, ..Half::default() };
         let first = Stream { depth, request, informational, ..Stream::default() };
-        Self { streams: BTreeMap::from([(1, first)]), ..Self::new(false, depth) }
+        Self { streams: BTreeMap::from([(1, first)]), is_partial, ..Self::new(false, depth) }
     }
 
     fn side(&mut self, dir: Dir) -> &mut Side {
@@ -100,11 +102,7 @@ impl H2 {
                 Found::Data { stream, bytes, is_last } => self.body(cx, chunk, stream, bytes, is_last),
                 Found::Block { head, promised } => self.block(cx, chunk, head, promised),
                 Found::TooLong { head } => self.too_long(cx, chunk, head),
-                Found::Other { head, code } => {
-                    if head.kind == RST_STREAM {
-                        self.reset(cx, head.stream, code, chunk.ts);
-                    }
-                }
+                Found::Reset { stream } => self.reset(cx, stream, chunk.ts),
                 Found::Violation => {
                     cx.note("HTTP2_violation");
                     self.side(chunk.dir).lose();
@@ -187,31 +185,40 @@ impl H2 {
             self.stream(cx, id).informational = Some(informational);
             return;
         }
+        let half = self.stream(cx, id).half(dir);
         if !is_trailer && !is_last {
-            let decoder = begin_body(cx, &mut message);
-            self.stream(cx, id).half(dir).decoder = decoder;
+            message.body.framing =
+                message::content_length(&message).map_or(Framing::UntilClose, Framing::Length);
+            message.body.coding = framing::coding(&message);
+            half.coder.begin(cx, &mut message);
         }
-        self.stream(cx, id).half(dir).message = Some(message);
+        half.message = Some(message);
         if is_last {
             self.end_half(cx, id, dir);
         }
     }
 
-    /// A block that was longer than the limit: a message of which the head is not known.
+    /// A message whose head is not known, where there is none yet.
+    fn headless(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, id: u32, head_cut: bool) -> &mut Half {
+        let half = self.stream(cx, id).half(chunk.dir);
+        if half.message.is_none() {
+            let mut message = new(cx, chunk, chunk.dir);
+            Filler::new(&mut message, cx.limits.head).finish();
+            message.head_cut = head_cut;
+            message.completeness = Completeness::Gap;
+            half.message = Some(message);
+        }
+        half
+    }
+
+    /// A block that was longer than the limit.
     fn too_long(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, head: Head) {
-        let dir = chunk.dir;
         if head.kind != HEADERS {
             return;
         }
-        if self.stream(cx, head.stream).half(dir).message.is_none() {
-            let mut message = new(cx, chunk, dir);
-            Filler::new(&mut message, cx.limits.head).finish();
-            message.head_cut = true;
-            message.completeness = Completeness::Gap;
-            self.stream(cx, head.stream).half(dir).message = Some(message);
-        }
+        self.headless(cx, chunk, head.stream, true);
         if head.has(END_STREAM) {
-            self.end_half(cx, head.stream, dir);
+            self.end_half(cx, head.stream, chunk.dir);
         }
     }
 
@@ -221,24 +228,11 @@ impl H2 {
             // Of a stream that was reset.
             return;
         }
-        if self.stream(cx, id).half(dir).message.is_none() {
-            // Its head was not seen.
-            let mut message = new(cx, chunk, dir);
-            Filler::new(&mut message, cx.limits.head).finish();
-            message.completeness = Completeness::Gap;
-            self.stream(cx, id).half(dir).message = Some(message);
-        }
-        let limits = cx.limits.body;
-        let half = self.stream(cx, id).half(dir);
+        let half = self.headless(cx, chunk, id, false);
         if let Some(message) = &mut half.message
             && !bytes.is_empty()
         {
-            body::push(message, &mut half.decoder, &limits, bytes, chunk.ts);
-            let is_done = half.decoder.as_ref().is_some_and(|decoder| decoder.is_done());
-            if is_done || message.body.decode_failed {
-                body::finish_coding(message, half.decoder.as_deref());
-                release(cx, &mut half.decoder);
-            }
+            half.coder.push(cx, message, bytes, chunk.ts);
         }
         if is_last {
             self.end_half(cx, id, dir);
@@ -256,11 +250,11 @@ impl H2 {
 
     /// A stream was given up by either side: with NO_ERROR after a response that did not need the rest of the request
     /// (section 8.1).
-    fn reset(&mut self, cx: &mut Analyzer, id: u32, _code: u32, ts: Timestamp) {
+    fn reset(&mut self, cx: &mut Analyzer, id: u32, ts: Timestamp) {
         if let Some(stream) = self.streams.get_mut(&id) {
             for half in [&mut stream.request, &mut stream.response] {
-                if let Some(message) = &mut half.message {
-                    message.end = message.end.max(if half.is_over { message.end } else { ts });
+                if let (Some(message), false) = (&mut half.message, half.is_over) {
+                    message.end = message.end.max(ts);
                 }
             }
             self.close_stream(cx, id);
@@ -276,13 +270,11 @@ impl H2 {
     fn emit(&mut self, cx: &mut Analyzer, stream: Stream) {
         let Stream { depth, request, response, informational } = stream;
         let [request, response] = [request, response].map(|half| finish(cx, half));
-        if request.is_none() && response.is_none() {
-            return;
-        }
         let pairing = match (&request, &response) {
+            (None, None) if informational.is_none() => return,
             (Some(_), Some(_)) => Pairing::Paired,
-            (_, None) if self.response.has_gap && !self.is_partial => Pairing::ResponseLost,
-            (_, None) => Pairing::NoResponse,
+            (Some(_), None) if self.response.has_gap && !self.is_partial => Pairing::ResponseLost,
+            (Some(_), None) => Pairing::NoResponse,
             (None, _) if self.is_partial => Pairing::RequestBeforeStart,
             (None, _) if self.request.has_gap => Pairing::RequestLost,
             (None, _) => Pairing::Unsolicited,
@@ -294,14 +286,11 @@ impl H2 {
     pub(crate) fn gap(&mut self, cx: &mut Analyzer, gap: &Gap) {
         match self.side(gap.dir).gap(gap.len) {
             Some((id, len, is_last)) => {
-                let limits = cx.limits.body;
                 let half = self.streams.get_mut(&id).map(|stream| stream.half(gap.dir));
                 if let Some(half) = half
                     && let Some(message) = &mut half.message
                 {
-                    message.completeness = Completeness::Gap;
-                    body::gap(message, &limits, len);
-                    release(cx, &mut half.decoder);
+                    half.coder.gap(cx, message, len);
                 }
                 if is_last {
                     self.end_half(cx, id, gap.dir);
@@ -336,42 +325,12 @@ fn new(cx: &mut Analyzer, chunk: &Chunk<'_>, dir: Dir) -> Box<Message> {
     message
 }
 
-/// Sets how the body of a message is read. Its decoder, where it is decoded.
-fn begin_body(cx: &mut Analyzer, message: &mut Message) -> Option<Box<Decoder>> {
-    message.body.framing = message::content_length(message).map_or(Framing::UntilClose, Framing::Length);
-    message.body.coding = framing::coding(message);
-    if cx.shed_bodies {
-        cx.stats.bodies_shed += 1;
-    }
-    if message.body.coding == Coding::Identity {
-        return None;
-    }
-    if cx.shed_bodies || cx.decoders >= cx.limits.decoders {
-        cx.stats.decoders_exhausted += u64::from(!cx.shed_bodies);
-        message.body.decode_failed = true;
-        return None;
-    }
-    let decoder = Decoder::new(message.body.coding)?;
-    cx.decoders += 1;
-    Some(Box::new(decoder))
-}
-
-fn release(cx: &mut Analyzer, decoder: &mut Option<Box<Decoder>>) {
-    if decoder.take().is_some() {
-        cx.decoders = cx.decoders.saturating_sub(1);
-    }
-}
-
 /// A message as it is given out.
 fn finish(cx: &mut Analyzer, mut half: Half) -> Option<Box<Message>> {
     let mut message = half.message?;
-    if half.decoder.is_some() {
-        body::finish_coding(&mut message, half.decoder.as_deref());
-    }
-    release(cx, &mut half.decoder);
     if !half.is_over && message.completeness == Completeness::Full {
         message.completeness = Completeness::Truncated;
     }
-    body::finish(&mut message, &cx.limits.body);
+    half.coder.finish(cx, &mut message);
     Some(message)
 }

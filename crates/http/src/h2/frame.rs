@@ -94,7 +94,7 @@ pub(crate) fn is_run(bytes: &[u8]) -> bool {
         }
         let Some((head, tail)) = rest.split_first_chunk::<HEADER>() else { return false };
         let head = Head::parse(head);
-        if !head.is_sound() || bytes.first().is_some_and(|first| *first != 0) {
+        if !head.is_sound() {
             return false;
         }
         let Some(next) = tail.get(head.length as usize..) else { return false };

@@ -1,13 +1,10 @@
 //! One direction of a connection: bytes in, frames out.
 use super::frame::{
     self, CONTINUATION, DATA, END_HEADERS, HEADER, HEADERS, Head, PADDED, PRIORITY_FLAG, PUSH_PROMISE,
+    RST_STREAM,
 };
 use super::hpack::Decoder;
-
-/// The preface of a client, RFC 9113 section 3.4.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Bytes of a frame that is neither DATA nor a part of a header block that are kept: an error code is among the first four.
-const SMALL: usize = 8;
+use crate::probe::PREFACE;
 
 /// Where in the stream the reader stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,8 +42,8 @@ pub(super) enum Found<'a> {
     Block { head: Head, promised: u32 },
     /// A block was longer than the limit: its stream has one, and that is all.
     TooLong { head: Head },
-    /// Any other frame has ended; with its first four bytes.
-    Other { head: Head, code: u32 },
+    /// A stream is given up.
+    Reset { stream: u32 },
     /// These are no frames.
     Violation,
 }
@@ -55,7 +52,7 @@ pub(super) enum Found<'a> {
 #[derive(Debug)]
 pub(super) struct Side {
     phase: Phase,
-    /// A header or a short payload whose end is not there yet.
+    /// A frame's header, or what stands in front of its content, whose end is not there yet.
     held: Vec<u8>,
     /// The header block at hand.
     pub(super) block: Vec<u8>,
@@ -174,16 +171,9 @@ impl Side {
                 (used, if is_over { self.part(head) } else { Found::Nothing })
             }
             _ => {
-                let room = SMALL.saturating_sub(self.held.len());
-                self.held.extend_from_slice(content.get(..room).unwrap_or(content));
-                if !is_over {
-                    self.phase = Phase::Payload(payload);
-                    return (used, Found::Nothing);
-                }
-                self.phase = Phase::Head;
-                let code = self.held.first_chunk().map_or(0, |code| u32::from_be_bytes(*code));
-                self.held.clear();
-                (used, Found::Other { head, code })
+                self.phase = if is_over { Phase::Head } else { Phase::Payload(payload) };
+                let is_reset = is_over && head.kind == RST_STREAM;
+                (used, if is_reset { Found::Reset { stream: head.stream } } else { Found::Nothing })
             }
         }
     }

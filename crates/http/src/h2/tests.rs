@@ -162,6 +162,36 @@ fn an_upgrade_answers_its_request_on_the_first_stream() {
     assert_eq!([exchanges[0].depth, exchanges[1].depth], [1, 2]);
 }
 
+/// The capture of Suricata's `drop-protocol-change` begins with such an answer.
+#[test]
+fn an_upgrade_whose_request_was_not_seen() {
+    let mut talk = Talk::new(true);
+    talk.say(Dir::Resp, b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    talk.say(Dir::Orig, &[PREFACE, &frame(4, 0, 0, &[]), &frame(1, 4 | 1, 3, GET)].concat());
+    talk.say(
+        Dir::Resp,
+        &[frame(1, 4, 1, &[0x88]), frame(0, 1, 1, b"one"), frame(1, 4 | 1, 3, &[0x8d])].concat(),
+    );
+    let exchanges = talk.end();
+    assert_eq!(
+        lines(&exchanges),
+        ["request_before_start - > 200 [one]  full", "paired GET www.example.com / [] full > 404 []  full"]
+    );
+    assert_eq!(exchanges[0].informational.as_ref().unwrap().status, 101);
+}
+
+/// An interim response is all that there is of a transaction: it is given out.
+#[test]
+fn an_interim_response_alone() {
+    let mut talk = Talk::new(false);
+    talk.say(Dir::Orig, PREFACE);
+    talk.say(Dir::Resp, &frame(1, 4, 1, &[0x08, 3, b'1', b'0', b'3']));
+    talk.say(Dir::Resp, &frame(3, 0, 1, &[0; 4]));
+    let exchanges = talk.end();
+    assert_eq!(lines(&exchanges), ["unsolicited - > -"]);
+    assert_eq!(exchanges[0].informational.as_ref().unwrap().status, 103);
+}
+
 #[test]
 fn a_gap_inside_a_body_costs_its_bytes_alone() {
     let mut talk = Talk::new(false);
