@@ -318,6 +318,8 @@ pub struct Message {
     pub completeness: Completeness,
     /// The head was longer than the limit: fields behind it are not kept.
     pub head_cut: bool,
+    /// Number of fields that were sent and are not known (HTTP/2 behind a gap, or joined in the middle).
+    pub unknown: u32,
     /// Suspicion of request smuggling.
     pub desync: Desync,
 }
@@ -345,6 +347,19 @@ impl Message {
     #[inline]
     pub const fn has_reason(&self) -> bool {
         self.third.start > 0
+    }
+
+    /// Names of pseudo-fields (RFC 9113 section 8.3) that must be among the fields that are not known.
+    pub fn unknown_names(&self) -> impl Iterator<Item = &'static str> {
+        let is_partial = self.unknown > 0;
+        let is_connect = self.first.of(&self.head) == b"CONNECT";
+        [
+            (!self.response && self.first == Span::default(), ":method"),
+            (!self.response && self.second == Span::default() && !is_connect, ":path"),
+            (self.response && self.status == 0, ":status"),
+        ]
+        .into_iter()
+        .filter_map(move |(is_missing, name)| (is_partial && is_missing).then_some(name))
     }
 
     /// The value of the first field of a known name.

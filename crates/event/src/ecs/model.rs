@@ -290,9 +290,25 @@ struct Completeness {
     /// A head was longer than the limit; fields behind it are not kept.
     #[schemars(default)]
     head_cut: bool,
+    /// `partial` where header fields were sent that are not known (HTTP/2 behind a gap, or joined in the middle).
+    headers: Option<String>,
+    /// How many these are, for each message that has any.
+    #[schemars(default)]
+    unknown_headers: Vec<UnknownHeaders>,
     /// Where bytes of bodies are missing, the first few places.
     #[schemars(default)]
     gaps: Vec<Gap>,
+}
+
+/// Header fields of a message that were sent and are not known.
+#[derive(JsonSchema)]
+struct UnknownHeaders {
+    /// `http.request` or `http.response`.
+    location: String,
+    /// Number of fields.
+    fields: u32,
+    /// Names that must be among them: `:method`, `:path` or `:status`.
+    names: Vec<String>,
 }
 
 /// Bytes of a body that were not captured.

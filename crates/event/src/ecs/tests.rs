@@ -148,6 +148,7 @@ fn what_is_missing_and_odd() {
     response.body.gaps = vec![BodyGap { offset: 1, len: 7 }];
     response.completeness = Completeness::Gap;
     response.head_cut = true;
+    response.unknown = 2;
     response.desync = Desync(Desync::NUL | Desync::HOST);
     let got = event(&Exchange { pairing: Pairing::RequestLost, ..exchange(None, Some(response)) });
     check(
@@ -169,6 +170,8 @@ fn what_is_missing_and_odd() {
                 "/harken/completeness",
                 json!({
                     "request": "missing", "response": "gap", "pairing": "request_lost", "head_cut": true,
+                    "headers": "partial",
+                    "unknown_headers": [{"location": "http.response", "fields": 2, "names": []}],
                     "gaps": [{"location": "http.response.body", "offset": 1, "bytes": 7}]
                 }),
             ),
@@ -192,6 +195,15 @@ fn what_is_missing_and_odd() {
             ),
             ("/harken/completeness/response", json!("missing")),
         ],
+    );
+    let mut request = message(b"GET / HTTP/1.1\r\n\r\n", b"");
+    (request.first, request.second, request.unknown) = (Span::default(), Span::default(), 3);
+    check(
+        &event(&exchange(Some(request), None)),
+        &[(
+            "/harken/completeness/unknown_headers",
+            json!([{"location": "http.request", "fields": 3, "names": [":method", ":path"]}]),
+        )],
     );
     check(&event(&exchange(None, None)), &[("/http/response", Value::Null), ("/event/duration", json!(0))]);
 }

@@ -145,10 +145,8 @@ fn timing(json: &mut Json<'_>, t: &Transaction<'_>) {
 }
 
 fn completeness(json: &mut Json<'_>, exchange: &Exchange) {
-    let sides = [
-        (exchange.request.as_deref(), b"http.request.body".as_slice()),
-        (exchange.response.as_deref(), b"http.response.body"),
-    ];
+    let sides =
+        [(exchange.request.as_deref(), b"request".as_slice()), (exchange.response.as_deref(), b"response")];
     let [request, response] = sides.map(|(m, _)| m.map_or("missing", |m| m.completeness.name()).as_bytes());
     json.raw(br#","completeness":{"request":""#).raw(request);
     json.raw(br#"","response":""#).raw(response);
@@ -156,12 +154,26 @@ fn completeness(json: &mut Json<'_>, exchange: &Exchange) {
     if sides.iter().any(|(m, _)| m.is_some_and(|m| m.head_cut)) {
         json.raw(br#","head_cut":true"#);
     }
+    if sides.iter().any(|(m, _)| m.is_some_and(|m| m.unknown > 0)) {
+        json.raw(br#","headers":"partial","unknown_headers":["#);
+        for (message, location) in sides {
+            let Some(message) = message.filter(|m| m.unknown > 0) else { continue };
+            json.raw(br#"{"location":"http."#).raw(location);
+            json.raw(br#"","fields":"#).number(message.unknown).raw(br#","names":["#);
+            for name in message.unknown_names() {
+                json.raw(b"\"").raw(name.as_bytes()).raw(b"\",");
+            }
+            json.close(b']');
+            json.raw(b"},");
+        }
+        json.close(b']');
+    }
     if sides.iter().any(|(m, _)| m.is_some_and(|m| !m.body.gaps.is_empty())) {
         json.raw(br#","gaps":["#);
         for (message, location) in sides {
             for gap in message.map(|m| m.body.gaps.as_slice()).unwrap_or_default() {
-                json.raw(br#"{"location":""#).raw(location);
-                json.raw(br#"","offset":"#).number(gap.offset);
+                json.raw(br#"{"location":"http."#).raw(location);
+                json.raw(br#".body","offset":"#).number(gap.offset);
                 json.raw(br#","bytes":"#).number(gap.len).raw(b"},");
             }
         }

@@ -205,7 +205,7 @@ impl H2 {
             let mut message = new(cx, chunk, chunk.dir);
             Filler::new(&mut message, cx.limits.head).finish();
             message.head_cut = head_cut;
-            message.completeness = Completeness::Gap;
+            message::unknown(&mut message);
             half.message = Some(message);
         }
         half

@@ -38,9 +38,9 @@ impl Decoder {
                 // 6.2.1: a literal that is inserted.
                 0x40..0x80 => {
                     let name = self.literal(&mut rest, 6)?;
-                    let field = Known { name: name.then_some(&self.name), value: Some(&self.value) };
-                    take(field);
-                    self.table.insert(field.name, field.value);
+                    let name = name.then_some(self.name.as_slice());
+                    take(Known { name, value: Some(&self.value) });
+                    self.table.insert(name, &self.value);
                 }
                 // 6.3: another size of the table.
                 0x20..0x40 => {
@@ -111,5 +111,7 @@ fn string(rest: &mut &[u8], out: &mut Vec<u8>) -> Result<(), Invalid> {
     Ok(())
 }
 
+#[cfg(test)]
+mod stories;
 #[cfg(test)]
 mod tests;

@@ -20,8 +20,7 @@ impl<'a> Filler<'a> {
     /// Takes a field. One that is not known marks the message.
     pub(super) fn take(&mut self, field: Found<'_>) {
         let (Some(name), Some(value)) = (field.name, field.value) else {
-            self.message.completeness = Completeness::Gap;
-            return self.partly(field);
+            return unknown(self.message);
         };
         match name {
             b":method" => self.message.first = self.append(value),
@@ -44,15 +43,6 @@ impl<'a> Filler<'a> {
             // It says the same again.
             b"host" if self.has_authority => {}
             _ => self.add(name, value),
-        }
-    }
-
-    /// What is known of a field: its name.
-    fn partly(&mut self, field: Found<'_>) {
-        if let Some(name) = field.name
-            && !name.starts_with(b":")
-        {
-            self.add(name, b"");
         }
     }
 
@@ -91,11 +81,16 @@ impl<'a> Filler<'a> {
     }
 }
 
+/// Notes a field that was sent and is not known.
+pub(super) fn unknown(message: &mut Message) {
+    message.completeness = Completeness::Gap;
+    message.unknown = message.unknown.saturating_add(1);
+}
+
 /// Appends a trailer.
 pub(super) fn trailer(message: &mut Message, limits: HeadLimits, field: Found<'_>) {
     let (Some(name), Some(value)) = (field.name, field.value) else {
-        message.completeness = Completeness::Gap;
-        return;
+        return unknown(message);
     };
     if message.fields.len() >= limits.fields || message.head.len() + name.len() + value.len() > limits.bytes {
         message.head_cut = true;

@@ -87,13 +87,13 @@ impl Known<'_> {
 #[derive(Debug)]
 struct Entry {
     name: Option<Box<[u8]>>,
-    value: Option<Box<[u8]>>,
+    value: Box<[u8]>,
 }
 
 impl Entry {
-    /// What it counts for at least: what is not known may be empty.
+    /// What it counts for at least: a name that is not known may be empty.
     fn size(&self) -> usize {
-        [&self.name, &self.value].into_iter().flatten().map(|text| text.len()).sum::<usize>() + ENTRY
+        self.name.as_ref().map_or(0, |name| name.len()) + self.value.len() + ENTRY
     }
 }
 
@@ -127,15 +127,15 @@ impl Table {
             return Some(Known { name: Some(name.as_bytes()), value: Some(value.as_bytes()) });
         }
         match self.entries.get(at - STATIC.len()) {
-            Some(entry) => Some(Known { name: entry.name.as_deref(), value: entry.value.as_deref() }),
+            Some(entry) => Some(Known { name: entry.name.as_deref(), value: Some(&entry.value) }),
             None if self.is_partial => Some(Known::NOTHING),
             None => None,
         }
     }
 
     /// Inserts a field before all others.
-    pub(super) fn insert(&mut self, name: Option<&[u8]>, value: Option<&[u8]>) {
-        let entry = Entry { name: name.map(Into::into), value: value.map(Into::into) };
+    pub(super) fn insert(&mut self, name: Option<&[u8]>, value: &[u8]) {
+        let entry = Entry { name: name.map(Into::into), value: value.into() };
         self.size += entry.size();
         self.entries.push_front(entry);
         self.evict();

@@ -216,15 +216,25 @@ fn behind_a_gap_frames_are_found_and_what_was_inserted_is_not_guessed() {
     talk.say(Dir::Orig, &rest);
     talk.say(Dir::Orig, &frame(1, 4 | 1, 7, GET));
     talk.say(Dir::Orig, &frame(1, 4 | 1, 9, &[0x82, 0x84, 0xbe]));
+    // A name and a path from the table, which are not known, beside a known value.
+    talk.say(Dir::Orig, &frame(1, 4 | 1, 11, &[0x82, 0xc0, 0x0f, 0x32, 1, b'v']));
     let resynced = talk.cx.stats().resynced;
     assert_eq!(resynced, 1);
+    let exchanges = talk.end();
+    let partial: Vec<_> = exchanges
+        .iter()
+        .map(|exchange| exchange.request.as_ref().unwrap())
+        .map(|request| (request.unknown, request.unknown_names().collect::<Vec<_>>()))
+        .collect();
+    assert_eq!(partial, [(0, vec![]), (1, vec![]), (0, vec![]), (0, vec![]), (2, vec![":path"])]);
     assert_eq!(
-        lines(&talk.end()),
+        lines(&exchanges),
         [
             "no_response GET www.example.com / [] full > -",
             "no_response GET - / [] gap > -",
             "no_response GET www.example.com / [] full > -",
             "no_response GET www.example.com / [] full > -",
+            "no_response GET -  [] gap > -",
         ]
     );
 }

@@ -75,6 +75,7 @@ fn everything() -> (FlowInfo, Exchange) {
         let mut m = message(&head(start_line), b"\xff\xfe");
         m.trailers_at -= 1;
         m.head_cut = true;
+        m.unknown = 1;
         m.desync = Desync(Desync::NUL);
         m.completeness = Completeness::Gap;
         m.body.coding = Coding::Brotli;
