@@ -221,6 +221,11 @@ impl Analyzer {
         self.pool.pop().unwrap_or_default()
     }
 
+    /// Bytes that are held back for all connections, which [`Limits::held`] bounds.
+    pub const fn held(&self) -> u64 {
+        self.held
+    }
+
     /// Counts bytes that are held back.
     #[inline]
     pub(crate) fn hold(&mut self, bytes: u64) {
@@ -231,6 +236,13 @@ impl Analyzer {
     #[inline]
     pub(crate) fn release(&mut self, bytes: u64) {
         self.held = self.held.saturating_sub(bytes);
+    }
+
+    /// Counts what holds `before` bytes, and now `after`.
+    #[inline]
+    pub(crate) fn reweigh(&mut self, before: &mut u64, after: u64) {
+        self.release(std::mem::replace(before, after));
+        self.hold(after);
     }
 
     /// Whether more is held back than [`Limits::held`].

@@ -326,7 +326,7 @@ impl Slot {
 }
 
 /// What a message that waits counts for in the budget of held bytes.
-fn weight(message: &Message) -> u64 {
+pub(crate) fn weight(message: &Message) -> u64 {
     let fields = message.fields.capacity() * size_of::<Field>();
     (message.head.capacity() + message.body.kept.capacity() + fields) as u64
 }

@@ -6,11 +6,15 @@ use crate::analyzer::Analyzer;
 use crate::body::coder::Coder;
 use crate::exchange::{Exchange, Informational, Pairing};
 use crate::h1::framing;
-use crate::h1::pairing::Upgraded;
+use crate::h1::pairing::{Upgraded, weight};
 use crate::message::{Completeness, Framing, Message};
 use harken_flow::{Chunk, Dir, Gap};
 use harken_wire::Timestamp;
 use std::collections::BTreeMap;
+
+/// Bytes that a direction may hold for itself whatever else is held: a table of the usual size (RFC 9113 section 6.5.2), with
+/// what its entries cost here.
+const MODEST: u64 = 16 << 10;
 
 /// One direction of a stream.
 #[derive(Default, Debug)]
@@ -19,6 +23,8 @@ struct Half {
     coder: Coder,
     /// Its end was seen.
     is_over: bool,
+    /// What it counts for in the budget of held bytes.
+    weight: u64,
 }
 
 /// A request and its response.
@@ -114,6 +120,32 @@ impl H2 {
                 }
             }
         }
+        self.stay_in_budget(cx, chunk.dir);
+    }
+
+    /// Counts what a direction holds beside its streams. Beyond the budget of all connections the oldest stream is given
+    /// out, and so is a table that is larger than most are.
+    fn stay_in_budget(&mut self, cx: &mut Analyzer, dir: Dir) {
+        let side = self.side(dir);
+        side.weigh(cx);
+        if !cx.is_over_budget() {
+            return;
+        }
+        if side.weight() > MODEST {
+            side.shed();
+            side.weigh(cx);
+            cx.note("HTTP2_state_dropped");
+        }
+        if self.streams.len() > 1 {
+            self.drop_oldest(cx);
+        }
+    }
+
+    fn drop_oldest(&mut self, cx: &mut Analyzer) {
+        if let Some((_, oldest)) = self.streams.pop_first() {
+            cx.stats.pending_dropped += 1;
+            self.emit(cx, oldest);
+        }
     }
 
     /// What is open in a direction may have lost bytes.
@@ -131,11 +163,8 @@ impl H2 {
     /// The stream of that number, which is made where it is new.
     fn stream(&mut self, cx: &mut Analyzer, id: u32) -> &mut Stream {
         if !self.streams.contains_key(&id) {
-            if self.streams.len() >= cx.limits.pending
-                && let Some((_, oldest)) = self.streams.pop_first()
-            {
-                cx.stats.pending_dropped += 1;
-                self.emit(cx, oldest);
+            if self.streams.len() >= cx.limits.pending || cx.is_over_budget() {
+                self.drop_oldest(cx);
             }
             self.depth += 1;
             self.streams.insert(id, Stream { depth: self.depth, ..Stream::default() });
@@ -149,12 +178,13 @@ impl H2 {
             PUSH_PROMISE => (promised, Dir::Orig),
             _ => (head.stream, chunk.dir),
         };
-        let limits = cx.limits.head;
+        let mut limits = cx.limits.head;
         let half = self.stream(cx, id).half(dir);
         let is_trailer = half.message.is_some();
         let mut message = half.message.take().unwrap_or_else(|| new(cx, chunk, dir));
         let side = self.side(chunk.dir);
         let block = std::mem::take(&mut side.block);
+        limits.bytes = limits.bytes.min(message.head.len() + side.decoder.honest(&block));
         let outcome = if is_trailer {
             side.decoder.decode(&block, |field| message::trailer(&mut message, limits, field))
         } else {
@@ -163,7 +193,7 @@ impl H2 {
             filler.finish();
             outcome
         };
-        side.block = block;
+        side.recycle(block);
         if outcome.is_err() {
             side.decoder.lose();
             message.completeness = Completeness::Gap;
@@ -192,6 +222,7 @@ impl H2 {
             message.body.coding = framing::coding(&message);
             half.coder.begin(cx, &mut message);
         }
+        cx.reweigh(&mut half.weight, weight(&message));
         half.message = Some(message);
         if is_last {
             self.end_half(cx, id, dir);
@@ -233,6 +264,7 @@ impl H2 {
             && !bytes.is_empty()
         {
             half.coder.push(cx, message, bytes, chunk.ts);
+            cx.reweigh(&mut half.weight, weight(message));
         }
         if is_last {
             self.end_half(cx, id, dir);
@@ -311,6 +343,10 @@ impl H2 {
         while let Some((_, stream)) = self.streams.pop_first() {
             self.emit(cx, stream);
         }
+        for side in [&mut self.request, &mut self.response] {
+            side.shed();
+            side.weigh(cx);
+        }
     }
 }
 
@@ -327,6 +363,7 @@ fn new(cx: &mut Analyzer, chunk: &Chunk<'_>, dir: Dir) -> Box<Message> {
 
 /// A message as it is given out.
 fn finish(cx: &mut Analyzer, mut half: Half) -> Option<Box<Message>> {
+    cx.release(half.weight);
     let mut message = half.message?;
     if !half.is_over && message.completeness == Completeness::Full {
         message.completeness = Completeness::Truncated;

@@ -6,6 +6,9 @@ use super::table::{Known, Table};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Invalid;
 
+/// More bytes than any field of the fixed table has, each of which is one byte in a block.
+const FIXED_FIELD: usize = 32;
+
 /// The decoder of one direction.
 #[derive(Debug)]
 pub(super) struct Decoder {
@@ -23,6 +26,18 @@ impl Decoder {
     /// Blocks were lost.
     pub(super) fn lose(&mut self) {
         self.table.lose();
+        (self.name, self.value) = (Vec::new(), Vec::new());
+    }
+
+    /// Bytes of fields that a block may come to: each entry of the table once, and what stands in it or in the fixed table.
+    /// More is a bomb, which names a large entry again and again.
+    pub(super) fn honest(&self, block: &[u8]) -> usize {
+        self.table.size() + FIXED_FIELD * block.len()
+    }
+
+    /// Bytes that it holds.
+    pub(super) fn size(&self) -> usize {
+        self.table.size() + self.name.capacity() + self.value.capacity()
     }
 
     /// Decodes a whole block and hands each field on.

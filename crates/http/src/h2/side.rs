@@ -4,7 +4,11 @@ use super::frame::{
     RST_STREAM,
 };
 use super::hpack::Decoder;
+use crate::analyzer::Analyzer;
 use crate::probe::PREFACE;
+
+/// Header blocks are smaller as a rule.
+const USUAL_BLOCK: usize = 4 << 10;
 
 /// Where in the stream the reader stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +69,8 @@ pub(super) struct Side {
     pub(super) ended: bool,
     /// Bytes were missed.
     pub(super) has_gap: bool,
+    /// What it counts for in the budget of held bytes.
+    weight: u64,
 }
 
 impl Side {
@@ -79,6 +85,34 @@ impl Side {
             decoder: Decoder::new(is_partial),
             ended: false,
             has_gap: is_partial,
+            weight: 0,
+        }
+    }
+
+    /// Counts what it holds.
+    pub(super) fn weigh(&mut self, cx: &mut Analyzer) {
+        let holds = (self.block.capacity() + self.decoder.size()) as u64;
+        if holds != self.weight {
+            cx.reweigh(&mut self.weight, holds);
+        }
+    }
+
+    /// Bytes that it holds, as they were weighed last.
+    pub(super) const fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    /// Lets go of all that it can do without: the block that is being read, and the table.
+    pub(super) fn shed(&mut self) {
+        self.is_too_long |= self.open.is_some();
+        self.block = Vec::new();
+        self.decoder.lose();
+    }
+
+    /// Takes back the block that was decoded, if it is no large one.
+    pub(super) fn recycle(&mut self, block: Vec<u8>) {
+        if block.capacity() <= USUAL_BLOCK {
+            self.block = block;
         }
     }
 

@@ -120,6 +120,11 @@ impl Table {
         *self = Self::new(true);
     }
 
+    /// Bytes that the entries count for.
+    pub(super) const fn size(&self) -> usize {
+        self.size
+    }
+
     /// The field of that index; nothing when there can be none.
     pub(super) fn get(&self, index: usize) -> Option<Known<'_>> {
         let at = index.checked_sub(1)?;
