@@ -422,7 +422,7 @@ impl Conn {
         if let Mode::Http2(h2) = &mut self.mode
             && h2.end(dir)
         {
-            h2.close(cx);
+            h2.close(cx, ts);
             self.mode = Mode::Done;
         }
     }
@@ -452,7 +452,7 @@ impl Conn {
         self.drop_held(cx);
         match &mut self.mode {
             Mode::Http(h1) => h1.close(cx, ts),
-            Mode::Http2(h2) => h2.close(cx),
+            Mode::Http2(h2) => h2.close(cx, ts),
             Mode::Probe(_) | Mode::Opaque(_) | Mode::Done => {}
         }
     }

@@ -117,6 +117,8 @@ pub(crate) struct Tally {
     pub(crate) total: u64,
     pub(crate) right: u64,
     pub(crate) marked: u64,
+    /// Of those that are right or marked: method, URI and status are known.
+    pub(crate) known: u64,
     pub(crate) missing: u64,
     pub(crate) wrong: u64,
     /// Requests at the end of which the client hung up; only [`judge_live`] counts them apart.
@@ -193,12 +195,19 @@ fn connection(requests: &[Request], records: &[Record], tally: &mut Tally) {
         .filter(|record| {
             let right = take(State::Open, State::Done, &|request| record.equals(request));
             tally.right += u64::from(right);
+            tally.known += u64::from(right);
             !right
         })
         .collect();
     let (asking, answering): (Vec<&Record>, Vec<&Record>) =
         marked.into_iter().partition(|r| r.method.is_some());
     for record in asking {
+        if take(State::Open, State::Done, &|request| record.asks(request) && record.status == Some(request.s))
+        {
+            tally.marked += 1;
+            tally.known += 1;
+            continue;
+        }
         let becomes = if record.status.is_some() { State::Done } else { State::Half };
         tally.marked += u64::from(take(State::Open, becomes, &|request| record.asks(request)));
     }
@@ -261,7 +270,9 @@ mod tests {
             ("elsewhere", format!("{a}{b}").replace("4000", "4001"), (0, 0, 2, 2)),
         ] {
             let tally = judge(&truth(ACCESS).unwrap(), &records(&log).unwrap());
-            assert_eq!(tally, Tally { total: 2, right, marked, missing, wrong, hung_up: 0 }, "{name}");
+            // The tagged record has method, URI and status; halves do not.
+            let known = right + u64::from(name == "tagged");
+            assert_eq!(tally, Tally { total: 2, right, marked, known, missing, wrong, hung_up: 0 }, "{name}");
         }
     }
 
@@ -288,7 +299,8 @@ mod tests {
             ),
         ] {
             let tally = judge_live(truth(access).unwrap(), records(&log).unwrap());
-            assert_eq!(tally, Tally { total: 2, right, marked, missing, wrong: 0, hung_up }, "{name}");
+            let expected = Tally { total: 2, right, marked, known: right, missing, wrong: 0, hung_up };
+            assert_eq!(tally, expected, "{name}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! A connection: its two directions and its streams.
 use super::frame::{END_STREAM, HEADERS, Head, PUSH_PROMISE};
 use super::message::{self, Filler};
-use super::side::{Found, Side};
+use super::side::{Found, Missing, Side};
 use crate::analyzer::Analyzer;
 use crate::body::coder::Coder;
 use crate::exchange::{Exchange, Informational, Pairing};
@@ -242,7 +242,7 @@ impl H2 {
         half
     }
 
-    /// A block that was longer than the limit.
+    /// A block that was longer than the limit, or of which the rest is missing.
     fn too_long(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, head: Head) {
         if head.kind != HEADERS {
             return;
@@ -317,18 +317,22 @@ impl H2 {
     /// Bytes are missing.
     pub(crate) fn gap(&mut self, cx: &mut Analyzer, gap: &Gap) {
         match self.side(gap.dir).gap(gap.len) {
-            Some((id, len, is_last)) => {
-                let half = self.streams.get_mut(&id).map(|stream| stream.half(gap.dir));
+            Missing::Body { stream, bytes, is_last } => {
+                let half = self.streams.get_mut(&stream).map(|stream| stream.half(gap.dir));
                 if let Some(half) = half
                     && let Some(message) = &mut half.message
                 {
-                    half.coder.gap(cx, message, len);
+                    half.coder.gap(cx, message, bytes);
                 }
                 if is_last {
-                    self.end_half(cx, id, gap.dir);
+                    self.end_half(cx, stream, gap.dir);
                 }
             }
-            None => self.mark(gap.dir),
+            Missing::Block { head } => {
+                self.mark(gap.dir);
+                self.too_long(cx, &nothing(gap.dir, gap.offset, gap.ts), head);
+            }
+            Missing::Other => self.mark(gap.dir),
         }
     }
 
@@ -339,7 +343,12 @@ impl H2 {
     }
 
     /// The connection is over: what is open is given out.
-    pub(crate) fn close(&mut self, cx: &mut Analyzer) {
+    pub(crate) fn close(&mut self, cx: &mut Analyzer, ts: Timestamp) {
+        for dir in [Dir::Orig, Dir::Resp] {
+            if let Some(head) = self.side(dir).unfinished() {
+                self.too_long(cx, &nothing(dir, 0, ts), head);
+            }
+        }
         while let Some((_, stream)) = self.streams.pop_first() {
             self.emit(cx, stream);
         }
@@ -348,6 +357,11 @@ impl H2 {
             side.weigh(cx);
         }
     }
+}
+
+/// No bytes, where some are missing.
+fn nothing(dir: Dir, offset: u64, ts: Timestamp) -> Chunk<'static> {
+    Chunk { dir, offset, bytes: &[], ack: 0, ts }
 }
 
 /// A message that begins here.

@@ -108,8 +108,20 @@ pub(crate) fn is_settings(bytes: &[u8]) -> bool {
     matches!(bytes, [0, 0 | 1, _, SETTINGS, 0, 0, 0, 0, 0, ..]) && bytes.len() < 4096
 }
 
-/// Where in `bytes` a run of frames begins, if one does: to go on behind a gap.
+/// Whether `bytes`, a segment, are one whole frame. That other bytes look like it is less likely than 1 to 2^30, as for a run;
+/// servers that send each frame by itself are not understood otherwise.
+fn is_whole(bytes: &[u8]) -> bool {
+    bytes.split_first_chunk::<HEADER>().is_some_and(|(head, tail)| {
+        let head = Head::parse(head);
+        head.is_sound() && head.length as usize == tail.len()
+    })
+}
+
+/// Where in `bytes`, a segment, frames begin, if any do: to go on behind a gap.
 pub(super) fn find_run(bytes: &[u8]) -> Option<usize> {
+    if is_whole(bytes) {
+        return Some(0);
+    }
     // Frames of the usual size begin with a zero.
     memchr::memchr_iter(0, bytes).find(|at| is_run(bytes.get(*at..).unwrap_or_default()))
 }

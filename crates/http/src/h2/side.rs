@@ -52,6 +52,17 @@ pub(super) enum Found<'a> {
     Violation,
 }
 
+/// What a gap has taken.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Missing {
+    /// Bytes of one body; `is_last` says that it ends with them.
+    Body { stream: u32, bytes: u64, is_last: bool },
+    /// The rest of the header block that this frame began.
+    Block { head: Head },
+    /// Anything else.
+    Other,
+}
+
 /// The reader of one direction.
 #[derive(Debug)]
 pub(super) struct Side {
@@ -268,9 +279,13 @@ impl Side {
         Found::Block { head, promised }
     }
 
-    /// Bytes are missing. Where all of them belong to one body, its stream, how many of the body they are, and whether it
-    /// ends with them.
-    pub(super) fn gap(&mut self, len: u64) -> Option<(u32, u64, bool)> {
+    /// The frame of a header block that was begun, if it is that of a message of its own.
+    pub(super) fn unfinished(&mut self) -> Option<Head> {
+        self.open.take().map(|(head, _)| head).filter(|head| head.kind == HEADERS)
+    }
+
+    /// Bytes are missing.
+    pub(super) fn gap(&mut self, len: u64) -> Missing {
         self.has_gap = true;
         let phase = std::mem::replace(&mut self.phase, Phase::Lost);
         if let Phase::Payload(mut payload) = phase
@@ -286,23 +301,27 @@ impl Side {
             match head.kind {
                 DATA => {
                     let is_last = payload.left == 0 && head.has(frame::END_STREAM);
-                    return Some((head.stream, len.min(real), is_last));
+                    return Missing::Body { stream: head.stream, bytes: len.min(real), is_last };
                 }
                 HEADERS | PUSH_PROMISE | CONTINUATION => {
                     // The frame's end is known, and its block lost.
                     self.is_too_long = true;
-                    if payload.left == 0 && head.has(END_HEADERS) {
-                        self.open = None;
-                    }
                     self.block.clear();
                     self.decoder.lose();
-                    return None;
+                    if payload.left == 0
+                        && head.has(END_HEADERS)
+                        && let Some(head) = self.unfinished()
+                    {
+                        return Missing::Block { head };
+                    }
+                    return Missing::Other;
                 }
-                _ => return None,
+                _ => return Missing::Other,
             }
         }
+        let begun = self.unfinished();
         self.lose();
-        None
+        begun.map_or(Missing::Other, |head| Missing::Block { head })
     }
 
     /// Where the next frame begins is not known, nor what was inserted into the table.

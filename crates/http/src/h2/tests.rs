@@ -180,6 +180,45 @@ fn an_upgrade_whose_request_was_not_seen() {
     assert_eq!(exchanges[0].informational.as_ref().unwrap().status, 101);
 }
 
+/// nginx sends each frame by itself: behind a gap no segment has two of them.
+#[test]
+fn behind_a_gap_a_frame_that_is_a_segment() {
+    let mut talk = Talk::new(false);
+    talk.say(Dir::Orig, &[PREFACE, &frame(1, 4 | 1, 1, GET), &frame(1, 4 | 1, 3, AGAIN)].concat());
+    talk.say(Dir::Resp, &frame(1, 4, 1, &[0x88]));
+    // The DATA frame's header is in the first of two segments.
+    talk.miss(Dir::Resp, 1448);
+    talk.say(Dir::Resp, &[b'z'; 1000]);
+    talk.say(Dir::Resp, &frame(1, 4, 3, &[0x88]));
+    talk.say(Dir::Resp, &frame(0, 1, 3, b"two"));
+    assert_eq!(
+        lines(&talk.end()),
+        [
+            "paired GET www.example.com / [] full > 200 [two]  full",
+            "paired GET www.example.com / [] full > 200 []  gap",
+        ]
+    );
+}
+
+/// What began its head is a request, though nothing more of it is known.
+#[test]
+fn a_head_of_which_the_rest_is_missing() {
+    let head = frame(1, 4 | 1, 1, GET);
+    for (missing, tail) in [(8, 0), (4, 4), (20, 0)] {
+        let mut talk = Talk::new(false);
+        talk.say(Dir::Orig, PREFACE);
+        talk.say(Dir::Orig, &head[..head.len() - 8]);
+        talk.miss(Dir::Orig, missing);
+        talk.say(Dir::Orig, &head[head.len() - tail..]);
+        talk.say(Dir::Resp, &frame(1, 4 | 1, 1, &[0x8d]));
+        assert_eq!(lines(&talk.end()), ["paired  -  [] gap > 404 []  full"], "{missing}");
+    }
+    let mut talk = Talk::new(false);
+    talk.say(Dir::Orig, PREFACE);
+    talk.say(Dir::Orig, &frame(1, 0, 1, GET));
+    assert_eq!(lines(&talk.end()), ["no_response  -  [] gap > -"]);
+}
+
 /// An interim response is all that there is of a transaction: it is given out.
 #[test]
 fn an_interim_response_alone() {
