@@ -127,6 +127,4 @@ fn string(rest: &mut &[u8], out: &mut Vec<u8>) -> Result<(), Invalid> {
 }
 
 #[cfg(test)]
-mod stories;
-#[cfg(test)]
 mod tests;

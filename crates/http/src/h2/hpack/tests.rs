@@ -1,7 +1,9 @@
 //! Blocks of RFC 7541 appendix C, whole and joined late.
 use super::*;
 
-pub(super) fn bytes(hex: &str) -> Vec<u8> {
+mod stories;
+
+fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }

@@ -1,7 +1,6 @@
 //! Stories of encoders other than ours, as they are published at <https://github.com/http2jp/hpack-test-case>: each is what
 //! one connection sends, with the fields that its encoder was given. The folder of a clone is in `HARKEN_HPACK_STORIES`.
 #![allow(clippy::disallowed_methods, reason = "the stories are files")]
-use super::tests::bytes;
 use super::*;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
