@@ -5,28 +5,13 @@
 //! Bytes without any step are one chunk, so that payloads of segments are good seeds.
 #![no_main]
 use harken_flow::{Chunk, Dir, Gap, GapReason, Verdict};
-use harken_http::{Analyzer, Exchange, Limits, probe};
+use harken_http::{Analyzer, probe};
 use harken_wire::Timestamp;
 use libfuzzer_sys::fuzz_target;
+use shared::{judge, limits};
 
-fn limits() -> Limits {
-    let mut limits = Limits { pending: 8, decoders: 2, ..Limits::default() };
-    (limits.head.bytes, limits.head.fields) = (2048, 16);
-    (limits.body.keep, limits.body.decoded) = (256, 1 << 20);
-    limits
-}
-
-fn judge(exchange: &Exchange, limits: &Limits, fed: u64) {
-    assert!(exchange.depth > 0);
-    assert!(exchange.request.is_some() || exchange.response.is_some() || exchange.informational.is_some());
-    for message in [&exchange.request, &exchange.response].into_iter().flatten() {
-        assert!(message.body.wire_len <= fed && message.body.kept.len() <= limits.body.keep);
-        // Fields that frame or route count beyond the limit, up to twice as many.
-        assert!(message.fields.len() <= 2 * limits.head.fields);
-        assert!(message.trailers_at <= message.fields.len());
-        assert_eq!(message.headers().count() + message.trailers().count(), message.fields.len());
-    }
-}
+#[path = "../shared/exchange.rs"]
+mod shared;
 
 fuzz_target!(|data: &[u8]| {
     let limits = limits();

@@ -5,22 +5,15 @@
 //! Each step is a byte that says which, three more of type, flags and stream, one of a length, and so many bytes.
 #![no_main]
 use harken_flow::{Chunk, Dir, Gap, GapReason};
-use harken_http::{Analyzer, Exchange, Limits};
+use harken_http::Analyzer;
 use harken_wire::Timestamp;
 use libfuzzer_sys::fuzz_target;
+use shared::{judge, limits};
+
+#[path = "../shared/exchange.rs"]
+mod shared;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-fn judge(exchange: &Exchange, limits: &Limits, fed: u64) {
-    assert!(exchange.depth > 0);
-    assert!(exchange.request.is_some() || exchange.response.is_some() || exchange.informational.is_some());
-    for message in [&exchange.request, &exchange.response].into_iter().flatten() {
-        assert!(message.body.wire_len <= fed && message.body.kept.len() <= limits.body.keep);
-        // HTTP/1 is read here as well: of its fields those that frame or route count beyond the limit.
-        assert!(message.head.len() <= limits.head.bytes && message.fields.len() <= 2 * limits.head.fields);
-        assert_eq!(message.headers().count() + message.trailers().count(), message.fields.len());
-    }
-}
 
 /// Everything that is fed.
 struct Feed {
@@ -51,9 +44,7 @@ impl Feed {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let mut limits = Limits { pending: 8, decoders: 2, ..Limits::default() };
-    (limits.head.bytes, limits.head.fields) = (2048, 16);
-    (limits.body.keep, limits.body.decoded) = (256, 1 << 20);
+    let limits = limits();
     let (midstream, mut rest) = match data.split_first() {
         Some((first, rest)) => (first & 1 == 1, rest),
         None => return,

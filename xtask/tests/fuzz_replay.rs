@@ -7,6 +7,10 @@
 #![allow(unused_crate_dependencies, reason = "the dependencies are those of the whole package")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a target stops by panicking")]
 #![allow(clippy::indexing_slicing, reason = "a target stops by panicking")]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "each target is a program of its own, with what it shares with others"
+)]
 
 extern crate self as libfuzzer_sys;
 

@@ -131,7 +131,8 @@ pub struct Analyzer {
     keep: usize,
     /// Connections with held first bytes; see [`Limits::undecided`].
     pub(crate) undecided: usize,
-    held: u64,
+    /// Bytes that are held back for all connections; see [`Limits::held`].
+    pub(crate) held: u64,
     #[allow(
         clippy::vec_box,
         reason = "the boxes are what is handed out: a message is large and moves often"
@@ -219,11 +220,6 @@ impl Analyzer {
 
     pub(crate) fn message(&mut self) -> Box<Message> {
         self.pool.pop().unwrap_or_default()
-    }
-
-    /// Bytes that are held back for all connections, which [`Limits::held`] bounds.
-    pub const fn held(&self) -> u64 {
-        self.held
     }
 
     /// Counts bytes that are held back.

@@ -103,6 +103,11 @@ fn with_held<'a>(held: Option<&'a Held>, chunk: &Chunk<'a>) -> Chunk<'a> {
     held.map_or(*chunk, |held| Chunk { ts: chunk.ts, ..held.chunk(chunk.dir) })
 }
 
+/// No bytes, where some are missing.
+pub(crate) const fn nothing(dir: Dir, offset: u64, ts: Timestamp) -> Chunk<'static> {
+    Chunk { dir, offset, bytes: &[], ack: 0, ts }
+}
+
 impl Probe {
     /// Takes what is held of a direction.
     fn take(&mut self, cx: &mut Analyzer, dir: Dir) -> Option<Box<Held>> {
@@ -390,8 +395,7 @@ impl Conn {
             Mode::Http(h1) => {
                 let turn = h1.gap(cx, gap);
                 let is_upgraded = matches!(turn, Turn::Http2 { .. });
-                let nothing = Chunk { dir: gap.dir, offset: gap.offset, bytes: &[], ack: 0, ts: gap.ts };
-                let verdict = self.turn(cx, turn, &nothing);
+                let verdict = self.turn(cx, turn, &nothing(gap.dir, gap.offset, gap.ts));
                 if is_upgraded { self.gap(cx, gap) } else { verdict }
             }
             Mode::Probe(probe) => {

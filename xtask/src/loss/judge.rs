@@ -202,14 +202,11 @@ fn connection(requests: &[Request], records: &[Record], tally: &mut Tally) {
     let (asking, answering): (Vec<&Record>, Vec<&Record>) =
         marked.into_iter().partition(|r| r.method.is_some());
     for record in asking {
-        if take(State::Open, State::Done, &|request| record.asks(request) && record.status == Some(request.s))
-        {
-            tally.marked += 1;
-            tally.known += 1;
-            continue;
-        }
         let becomes = if record.status.is_some() { State::Done } else { State::Half };
-        tally.marked += u64::from(take(State::Open, becomes, &|request| record.asks(request)));
+        let is_answer = |request: &Request| record.status == Some(request.s);
+        let is_known = take(State::Open, becomes, &|request| record.asks(request) && is_answer(request));
+        tally.known += u64::from(is_known);
+        tally.marked += u64::from(is_known || take(State::Open, becomes, &|request| record.asks(request)));
     }
     for record in answering {
         // The other half of a request that has been counted, or all that is left of another one.

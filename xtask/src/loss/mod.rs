@@ -35,7 +35,8 @@ pub(crate) struct LossArgs {
 struct Case {
     name: &'static str,
     disturbance: Disturbance,
-    /// The percentage that must be right in HTTP/1, and of which method, URI and status must be known in HTTP/2; nothing may ever be wrong.
+    /// The percentage that must be right in HTTP/1, and of which method, URI and status must be known in HTTP/2; nothing may
+    /// ever be wrong.
     bounds: [f64; 2],
 }
 

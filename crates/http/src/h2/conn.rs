@@ -4,6 +4,7 @@ use super::message::{self, Filler};
 use super::side::{Found, Missing, Side};
 use crate::analyzer::Analyzer;
 use crate::body::coder::Coder;
+use crate::conn::nothing;
 use crate::exchange::{Exchange, Informational, Pairing};
 use crate::h1::framing;
 use crate::h1::pairing::{Upgraded, weight};
@@ -131,7 +132,7 @@ impl H2 {
         if !cx.is_over_budget() {
             return;
         }
-        if side.weight() > MODEST {
+        if side.weight > MODEST {
             side.shed();
             side.weigh(cx);
             cx.note("HTTP2_state_dropped");
@@ -353,15 +354,9 @@ impl H2 {
             self.emit(cx, stream);
         }
         for side in [&mut self.request, &mut self.response] {
-            side.shed();
-            side.weigh(cx);
+            cx.reweigh(&mut side.weight, 0);
         }
     }
-}
-
-/// No bytes, where some are missing.
-fn nothing(dir: Dir, offset: u64, ts: Timestamp) -> Chunk<'static> {
-    Chunk { dir, offset, bytes: &[], ack: 0, ts }
 }
 
 /// A message that begins here.

@@ -10,9 +10,9 @@ pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
 const PRIORITY: u8 = 2;
 pub(super) const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
+pub(super) const SETTINGS: u8 = 4;
 pub(super) const PUSH_PROMISE: u8 = 5;
-const PING: u8 = 6;
+pub(super) const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 pub(super) const CONTINUATION: u8 = 9;
@@ -84,6 +84,13 @@ impl Head {
     }
 }
 
+/// What stands behind the frame that `bytes` begin with, if that is a sound one and whole.
+fn behind_sound(bytes: &[u8]) -> Option<&[u8]> {
+    let (head, tail) = bytes.split_first_chunk()?;
+    let head = Head::parse(head);
+    if head.is_sound() { tail.get(head.length as usize..) } else { None }
+}
+
 /// Whether `bytes` begin with a run of frames that is beyond doubt: three of them, or two of which the last ends where the
 /// bytes do.
 pub(crate) fn is_run(bytes: &[u8]) -> bool {
@@ -92,12 +99,7 @@ pub(crate) fn is_run(bytes: &[u8]) -> bool {
         if count == 3 || count == 2 && rest.is_empty() {
             return true;
         }
-        let Some((head, tail)) = rest.split_first_chunk::<HEADER>() else { return false };
-        let head = Head::parse(head);
-        if !head.is_sound() {
-            return false;
-        }
-        let Some(next) = tail.get(head.length as usize..) else { return false };
+        let Some(next) = behind_sound(rest) else { return false };
         rest = next;
     }
     false
@@ -111,10 +113,7 @@ pub(crate) fn is_settings(bytes: &[u8]) -> bool {
 /// Whether `bytes`, a segment, are one whole frame. That other bytes look like it is less likely than 1 to 2^30, as for a run;
 /// servers that send each frame by itself are not understood otherwise.
 fn is_whole(bytes: &[u8]) -> bool {
-    bytes.split_first_chunk::<HEADER>().is_some_and(|(head, tail)| {
-        let head = Head::parse(head);
-        head.is_sound() && head.length as usize == tail.len()
-    })
+    behind_sound(bytes).is_some_and(<[u8]>::is_empty)
 }
 
 /// Where in `bytes`, a segment, frames begin, if any do: to go on behind a gap.

@@ -81,7 +81,7 @@ pub(super) struct Side {
     /// Bytes were missed.
     pub(super) has_gap: bool,
     /// What it counts for in the budget of held bytes.
-    weight: u64,
+    pub(super) weight: u64,
 }
 
 impl Side {
@@ -103,14 +103,7 @@ impl Side {
     /// Counts what it holds.
     pub(super) fn weigh(&mut self, cx: &mut Analyzer) {
         let holds = (self.block.capacity() + self.decoder.size()) as u64;
-        if holds != self.weight {
-            cx.reweigh(&mut self.weight, holds);
-        }
-    }
-
-    /// Bytes that it holds, as they were weighed last.
-    pub(super) const fn weight(&self) -> u64 {
-        self.weight
+        cx.reweigh(&mut self.weight, holds);
     }
 
     /// Lets go of all that it can do without: the block that is being read, and the table.
@@ -279,9 +272,9 @@ impl Side {
         Found::Block { head, promised }
     }
 
-    /// The frame of a header block that was begun, if it is that of a message of its own.
+    /// The frame of a header block that was begun.
     pub(super) fn unfinished(&mut self) -> Option<Head> {
-        self.open.take().map(|(head, _)| head).filter(|head| head.kind == HEADERS)
+        self.open.take().map(|(head, _)| head)
     }
 
     /// Bytes are missing.

@@ -3,6 +3,8 @@ use crate::{Analyzer, Completeness, Exchange, Known, Limits, Pairing};
 use harken_flow::{Chunk, Dir, Gap, GapReason};
 use harken_wire::Timestamp;
 
+mod floods;
+
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// `:method: GET`, `:scheme: http`, `:path: /`, `:authority: www.example.com`, which is inserted.
 const GET: &[u8] =

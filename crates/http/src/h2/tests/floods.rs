@@ -1,34 +1,18 @@
 //! Floods of HTTP/2 that are known from attacks on servers: what is held stays within the budget, what is given out is in
 //! proportion to what came, and the time for a byte stays that of other traffic. The figures are printed with
-//! `cargo test --release -p harken-http --test floods -- --nocapture`.
+//! `cargo test --release -p harken-http floods -- --nocapture`.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "the time that a flood costs is measured"
 )]
-use harken_flow::{Chunk, Dir};
-use harken_http::{Analyzer, Conn, Limits};
-use harken_wire::Timestamp;
+use super::*;
+use crate::Conn;
+use crate::h2::frame::{CONTINUATION, DATA, END_HEADERS, HEADERS, PING, RST_STREAM, SETTINGS};
 use std::time::{Duration, Instant};
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// `GET / HTTP/2`, `host: www.example.com`.
-const GET: &[u8] =
-    &[0x82, 0x86, 0x84, 0x41, 0x8c, 0xf1, 0xe3, 0xc2, 0xe5, 0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4, 0xff];
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RESET: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const CONTINUATION: u8 = 9;
-const END_HEADERS: u8 = 4;
 /// Budget of these tests for what is held back.
 const HELD: u64 = 1 << 20;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = (payload.len() as u32).to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
 
 /// What a flood came to.
 #[derive(Debug, Default)]
@@ -67,7 +51,7 @@ impl Flood {
                 *at += bytes.len() as u64;
                 self.outcome.fed += bytes.len() as u64;
                 self.analyzer.data(conn, &chunk);
-                self.outcome.held = self.outcome.held.max(self.analyzer.held());
+                self.outcome.held = self.outcome.held.max(self.analyzer.held);
                 while let Some(exchange) = self.analyzer.take() {
                     self.outcome.exchanges += 1;
                     let heads = [&exchange.request, &exchange.response].into_iter().flatten();
@@ -93,7 +77,7 @@ impl Flood {
             (stats.parsed + stats.skipped, stats.exchanges),
             (self.outcome.fed, self.outcome.exchanges)
         );
-        assert_eq!(self.analyzer.held(), 0, "{name}: nothing is held any more");
+        assert_eq!(self.analyzer.held, 0, "{name}: nothing is held any more");
         self.outcome.dropped = stats.pending_dropped;
         let Outcome { fed, exchanges, heads, held, took, dropped } = &self.outcome;
         println!(
@@ -113,7 +97,9 @@ fn rapid_reset() {
     let mut flood = Flood::new(1);
     for stream in 0..50_000 {
         let id = 2 * stream + 1;
-        flood.each(&[frame(HEADERS, 1 | END_HEADERS, id, GET), frame(RESET, 0, id, &[0, 0, 0, 8])].concat());
+        flood.each(
+            &[frame(HEADERS, 1 | END_HEADERS, id, GET), frame(RST_STREAM, 0, id, &[0, 0, 0, 8])].concat(),
+        );
     }
     let outcome = flood.end("rapid reset");
     assert_eq!((outcome.exchanges, outcome.dropped), (50_000, 0));
@@ -175,8 +161,9 @@ fn header_bomb() {
     let bomb = [&GET[..3], &[0xbe; 200]].concat();
     for stream in 1..2000 {
         let id = 2 * stream + 1;
-        flood
-            .each(&[frame(HEADERS, 1 | END_HEADERS, id, &bomb), frame(RESET, 0, id, &[0, 0, 0, 8])].concat());
+        flood.each(
+            &[frame(HEADERS, 1 | END_HEADERS, id, &bomb), frame(RST_STREAM, 0, id, &[0, 0, 0, 8])].concat(),
+        );
     }
     let outcome = flood.end("header bomb");
     assert_eq!(outcome.exchanges, 2000);
