@@ -8,6 +8,7 @@ mod r#gen;
 mod golden;
 mod live;
 mod loss;
+mod record;
 mod sh;
 mod tidy;
 mod tree;
@@ -35,6 +36,8 @@ enum Task {
     Bench(bench::BenchArgs),
     /// Tell what is left of the transactions when packets are lost or reordered
     Loss(loss::LossArgs),
+    /// Record real servers and clients, with what both ends saw beside it (needs root)
+    Record(record::RecordArgs),
     /// Kill the connector many times while it delivers through faults: is anything lost?
     Crash(crash::CrashArgs),
     /// Real traffic through every source, judged by the server's access log (needs root)
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Task::Golden(args) => golden::run(&args),
         Task::Gen(args) => r#gen::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Record(args) => record::run(&args),
         Task::Loss(args) => loss::run(&args),
         Task::Crash(args) => crash::run(&args),
         Task::Live(args) => live::check::run(&args),

@@ -22,6 +22,7 @@ pub mod zeek;
 pub use community_id::CommunityId;
 pub use filter::{Filter, FilterError};
 pub use flow::{Endpoint, FlowInfo, IpText};
+pub use harken_api::Api;
 pub use masking::Masking;
 pub use number::rfc3339;
 pub use transaction::Transaction;

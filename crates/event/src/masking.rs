@@ -129,6 +129,21 @@ impl Masking {
         if self.scope == Scope::Event && !message.body.kept.is_empty() {
             self.body(message, body);
         }
+        if message.body.units.is_some() {
+            self.end(message, trailers);
+        }
+    }
+
+    /// Trailers that the body holds, as in gRPC-Web, and the end of a stream of Connect.
+    fn end(&mut self, message: &mut Message, place: Place) {
+        let Self { masker, out, reports, .. } = self;
+        let (Some(units), Some(report)) = (&mut message.body.units, reports.get_mut(place as usize)) else {
+            return;
+        };
+        out.clear();
+        if Form::of("", &units.end).mask(masker, &units.end, out, report) {
+            std::mem::swap(&mut units.end, out);
+        }
     }
 
     fn field(&mut self, message: &mut Message, at: usize, place: Place) {

@@ -5,6 +5,7 @@ use crate::flow::FlowInfo;
 use crate::masking::Masking;
 use crate::uid::EventId;
 use crate::url::Url;
+use harken_api::Api;
 use harken_http::{Completeness, Exchange, Message, Pairing};
 use harken_wire::Timestamp;
 
@@ -24,6 +25,12 @@ impl<'a> Transaction<'a> {
     #[inline]
     pub fn request(&self) -> Option<&'a Message> {
         self.exchange.request.as_deref()
+    }
+
+    /// What it does, where more than method and path tell; to be asked for once it is masked.
+    pub fn api(&self) -> Option<Api> {
+        let url = self.request().map(|r| Url::of(r.method(), r.target(), None)).unwrap_or_default();
+        Api::of(self.exchange, url.path.unwrap_or_default(), url.query.unwrap_or_default())
     }
 
     /// The final response, where it was seen.

@@ -44,8 +44,8 @@ impl Analysis {
         }
     }
 
-    /// Settings of the shards; `events` says that whole events are written, with bodies.
-    pub fn engine(&self, form: Form, events: bool) -> Config {
+    /// Settings of the shards; `bodies` says that what is written tells something of bodies: whole events, or the table.
+    pub fn engine(&self, form: Form, bodies: bool) -> Config {
         let mut config = Config { form, community_id_seed: self.community_id_seed, ..Config::default() };
         config.flow.max_flows = self.max_flows;
         config.flow.reorder_packets = self.reorder_packets;
@@ -55,9 +55,9 @@ impl Analysis {
             TunnelInKey::Vni => harken_flow::TunnelInKey::Vni,
             TunnelInKey::None => harken_flow::TunnelInKey::None,
         };
-        let keep = self.bodies.unwrap_or(if events { config.http.body.keep } else { 0 });
+        let keep = self.bodies.unwrap_or(if bodies { config.http.body.keep } else { 0 });
         config.http.body.keep = keep;
-        config.masking = self.masking(if events { Scope::Event } else { Scope::Log });
+        config.masking = self.masking(if bodies { Scope::Event } else { Scope::Log });
         config
     }
 

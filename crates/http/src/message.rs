@@ -1,4 +1,5 @@
 //! One HTTP message: its head as sent, an index over it, and what is known of its body.
+use crate::body::units::Units;
 use harken_wire::Timestamp;
 
 /// A range of bytes inside [`Message::head`].
@@ -264,6 +265,8 @@ pub struct Body {
     pub decode_failed: bool,
     /// Media type told from the first bytes; `None` when they say nothing.
     pub sniffed: Option<&'static str>,
+    /// The messages inside, of a body that consists of several: gRPC, Connect, server-sent events.
+    pub units: Option<Box<Units>>,
 }
 
 impl Body {

@@ -72,11 +72,10 @@ fn filters(table: &Path, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()
 /// The captures of the golden cases, one a folder.
 fn captures(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
-    if !folder.is_dir() {
-        return Ok(all);
-    }
-    for case in std::fs::read_dir(folder)? {
-        all.extend(Some(case?.path().join("input.pcap")).filter(|capture| capture.is_file()));
+    for folder in [folder.to_path_buf(), folder.join("recorded")].iter().filter(|folder| folder.is_dir()) {
+        for case in std::fs::read_dir(folder)? {
+            all.extend(Some(case?.path().join("input.pcap")).filter(|capture| capture.is_file()));
+        }
     }
     all.sort();
     Ok(all)

@@ -21,6 +21,8 @@ const ORDER: &[(&str, May)] = &[
     ("http", May::Above),
     // Values in, values out: masking knows no other crate.
     ("mask", May::Only(&[])),
+    // What an exchange does, told from its messages alone.
+    ("api", May::Only(&["http"])),
     ("event", May::Above),
     // It reads the event as JSON, and masks fields by rule.
     ("filter", May::Only(&["event", "mask"])),

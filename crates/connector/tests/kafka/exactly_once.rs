@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 const CHILD: &str = "HARKEN_KAFKA_CHILD";
 /// Names the broker for it.
 const BROKER: &str = "HARKEN_KAFKA_CHILD_BROKER";
-const COUNT: u64 = 10_000;
+/// Most events that one writes before it is killed, but for those under way.
+const SOME: u64 = 1_000;
 
 fn start(dir: &Path, broker: &str) -> Bench {
     // By that name a broker knows one that comes back, and need not wait for the end of one that was killed.
@@ -42,7 +43,7 @@ fn run_and_kill(dir: &Path, broker: &str) -> u64 {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let some = fastrand::u64(1..1_000);
+    let some = fastrand::u64(1..SOME);
     let mut written = 0;
     // Open until it is killed, so that it does not end by itself.
     let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -62,10 +63,12 @@ fn run_and_kill(dir: &Path, broker: &str) -> u64 {
 #[test]
 fn killed_at_random_moments() {
     let rounds: u32 = std::env::var("HARKEN_CRASH_ROUNDS").map_or(4, |rounds| rounds.parse().unwrap());
+    // Enough that none of them comes to the end, where it would wait for more.
+    let count = 2 * SOME * u64::from(rounds) + 2 * SOME;
     let dir = tempfile::tempdir().unwrap();
     let Some(broker) = Broker::start(dir.path()) else { return };
     broker.topic("in", 3);
-    broker.produce("in", &lines(0..COUNT));
+    broker.produce("in", &lines(0..count));
     let mut written = 0;
     for _ in 0..rounds {
         written += run_and_kill(dir.path(), &broker.address());
@@ -74,8 +77,8 @@ fn killed_at_random_moments() {
     let last = start(dir.path(), &broker.address());
     let begin = Instant::now();
     let mut arrived = Arrived::default();
-    while arrived.lost(COUNT) > 0 {
-        assert!(begin.elapsed() < LONG * 2, "lost {}: {}", arrived.lost(COUNT), last.lines.text());
+    while arrived.lost(count) > 0 {
+        assert!(begin.elapsed() < LONG * 2, "lost {}: {}", arrived.lost(count), last.lines.text());
         std::thread::sleep(Duration::from_millis(500));
         arrived = Arrived::of(&broker.records("out"));
     }
@@ -84,13 +87,13 @@ fn killed_at_random_moments() {
     let records = broker.records("out");
     let arrived = Arrived::of(&records);
     println!(
-        "{rounds} kills: read {COUNT}, delivered {}, repeats {}, lost {}",
+        "{rounds} kills: read {count}, delivered {}, repeats {}, lost {}",
         records.len(),
         arrived.repeats,
-        arrived.lost(COUNT)
+        arrived.lost(count)
     );
-    assert_eq!((arrived.repeats, arrived.lost(COUNT), arrived.overtaken), (0, 0, 0));
-    assert!(records.iter().all(|record| number_of(record) < COUNT));
+    assert_eq!((arrived.repeats, arrived.lost(count), arrived.overtaken), (0, 0, 0));
+    assert!(records.iter().all(|record| number_of(record) < count));
 }
 
 #[test]

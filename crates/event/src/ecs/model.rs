@@ -5,6 +5,7 @@
 //! stands under `harken`. An absent value is left out, never null: so an `Option`, or a value with a default,
 //! may be absent. The comments on the fields are the descriptions in the schema.
 #![expect(dead_code, reason = "there are no values of these types: they only describe")]
+use super::api::{ApiPart, Standard};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -37,6 +38,9 @@ pub(super) struct Event {
     user_agent: Option<UserAgent>,
     /// The user.
     user: Option<User>,
+    /// What the transaction does, by OpenTelemetry's names.
+    #[schemars(flatten)]
+    standard: Standard,
     /// What Elastic Common Schema has no names for.
     harken: Harken,
 }
@@ -254,6 +258,10 @@ struct Harken {
     timing: Timing,
     /// What is missing.
     completeness: Completeness,
+    /// What the transaction does, where more than method and path tell it.
+    api: Option<ApiPart>,
+    /// The messages that the bodies consist of: of gRPC, gRPC-Web, streams of Connect, server-sent events.
+    messages: Option<Messages>,
     /// Tunnels that were taken off.
     tunnel: Option<Tunnel>,
     /// Reasons to suspect that another reader would see other message boundaries (request smuggling).
@@ -263,6 +271,36 @@ struct Harken {
     /// places, all are masked.
     #[schemars(default)]
     masked: Vec<Masked>,
+}
+
+/// The messages that the bodies consist of.
+#[derive(JsonSchema)]
+struct Messages {
+    /// Those of the request.
+    request: Option<Units>,
+    /// Those of the response.
+    response: Option<Units>,
+}
+
+/// The messages of a body.
+#[derive(JsonSchema)]
+struct Units {
+    /// Whole messages that were seen.
+    count: u64,
+    /// Bytes in them, without envelopes; of server-sent events those of the body.
+    bytes: u64,
+    /// Bytes of the largest.
+    largest: u64,
+    /// How many were compressed, each by itself.
+    #[schemars(default)]
+    compressed: u64,
+    /// When the first was complete: nanoseconds from `@timestamp`.
+    first_ns: Option<i64>,
+    /// When the last was.
+    last_ns: Option<i64>,
+    /// Bytes are missing: there may have been more messages.
+    #[schemars(default)]
+    partial: bool,
 }
 
 /// When the parts of the messages were captured: nanoseconds from `@timestamp`, which is when the first byte of the

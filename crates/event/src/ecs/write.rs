@@ -1,10 +1,11 @@
 //! From a transaction to the event, in one pass. What the members mean is said in [`super::model`].
 use super::json::Json;
-use super::{SCHEMA_VERSION, message, target};
+use super::{SCHEMA_VERSION, api, message, target};
 use crate::flow::{Endpoint, IpText};
 use crate::masking::Masking;
 use crate::transaction::Transaction;
 use crate::url::Url;
+use harken_api::Api;
 use harken_http::{Desync, Exchange, Known, Message, Version};
 use harken_wire::{Encap, GeneveOptions, Ip, TunnelKind};
 
@@ -42,7 +43,11 @@ pub(super) fn event(t: &Transaction<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8
     if let Some(name) = t.user_name(scratch) {
         json.raw(br#","user":{"name":""#).text(name).raw(br#""}"#);
     }
-    own(&mut json, t);
+    let api = t.api();
+    if let Some(api) = &api {
+        api::standard(&mut json, api);
+    }
+    own(&mut json, t, api.as_ref());
     json.raw(b"}\n");
 }
 
@@ -96,18 +101,49 @@ fn version(json: &mut Json<'_>, version: Option<Version>) {
 }
 
 /// What Elastic Common Schema has no names for.
-fn own(json: &mut Json<'_>, t: &Transaction<'_>) {
+fn own(json: &mut Json<'_>, t: &Transaction<'_>, api: Option<&Api>) {
     json.raw(br#","harken":{"schema_version":""#).raw(SCHEMA_VERSION.as_bytes());
     json.raw(br#"","uid":""#).raw(t.flow.uid.as_bytes());
     json.raw(br#"","depth":"#).number(t.exchange.depth);
     timing(json, t);
     completeness(json, t.exchange);
+    if let Some(api) = api {
+        api::own(json, api);
+    }
+    messages(json, t);
     tunnel(json, &t.flow.encap);
     desync(json, t.exchange);
     if let Some(masking) = t.masking {
         masked(json, masking);
     }
     json.raw(b"}");
+}
+
+/// The messages that the bodies consist of.
+fn messages(json: &mut Json<'_>, t: &Transaction<'_>) {
+    let units = |m: Option<&'_ Message>| m.and_then(|m| m.body.units.clone());
+    let sides = [(units(t.request()), b"request".as_slice()), (units(t.response()), b"response")];
+    if sides.iter().all(|(units, _)| units.is_none()) {
+        return;
+    }
+    json.raw(br#","messages":{"#);
+    for (units, side) in sides {
+        let Some(units) = units else { continue };
+        json.raw(b"\"").raw(side).raw(br#"":{"count":"#).number(units.count);
+        json.raw(br#","bytes":"#).number(units.bytes).raw(br#","largest":"#).number(units.largest);
+        if units.compressed > 0 {
+            json.raw(br#","compressed":"#).number(units.compressed);
+        }
+        if let Some((first, last)) = units.times {
+            json.raw(br#","first_ns":"#).offset(t.ts(), first);
+            json.raw(br#","last_ns":"#).offset(t.ts(), last);
+        }
+        if units.is_partial {
+            json.raw(br#","partial":true"#);
+        }
+        json.raw(b"},");
+    }
+    json.close(b'}');
 }
 
 /// What was masked, without the values.

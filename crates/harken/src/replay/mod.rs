@@ -35,7 +35,8 @@ pub fn run(args: &Replay) -> Result<ExitCode> {
     };
     let mut input = open(args)?;
     let plan = Arc::new(plan(args, palette, terminal)?);
-    let config = args.analysis.engine(plan.form(), plan.format == Format::Ecs || plan.spool.is_some());
+    let bodies = matches!(plan.format, Format::Ecs | Format::Table) || plan.spool.is_some();
+    let config = args.analysis.engine(plan.form(), bodies);
     let mut front = args.analysis.front();
     let stop = stop_on_interrupt();
     let mut shards = shards::Shards::new(usize::from(args.threads), &config, &plan)?;

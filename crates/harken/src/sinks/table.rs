@@ -1,6 +1,6 @@
 //! A readable line for each transaction.
 use crate::style::{Palette, human_bytes, human_nanos};
-use harken_event::Transaction;
+use harken_event::{Api, Transaction};
 use harken_http::{Completeness, Exchange, Message, Pairing};
 use harken_wire::Timestamp;
 use std::io::Write as _;
@@ -58,6 +58,12 @@ impl Table {
             url
         };
         text.push_str(&url);
+        if let Some(api) = transaction.api() {
+            text.push_str(&format!("  {}", palette.method(&operation(&api))));
+            if let Some(error) = api.error() {
+                text.push_str(&palette.warn(&format!(" -> {}", printable(error.as_bytes()))));
+            }
+        }
         for mark in marks(exchange) {
             text.push_str(&palette.warn(&format!(" [{mark}]")));
         }
@@ -88,6 +94,14 @@ fn url(transaction: &Transaction<'_>) -> String {
     match request.known(harken_http::Known::Host) {
         Some(host) if target.starts_with('/') => printable(host) + &target,
         _ => target,
+    }
+}
+
+/// What the transaction does. Of a call whose path is its name the protocol is enough.
+fn operation(api: &Api) -> String {
+    match api {
+        Api::Rpc(_) => api.protocol().to_owned(),
+        _ => format!("{} {}", api.protocol(), printable(api.operation().as_bytes())),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The decoder of a body that is being read, within what all connections of a shard may have at once.
+use super::units::{Kind, Units};
 use super::{Decoder, finish, finish_coding, gap, push};
 use crate::analyzer::Analyzer;
-use crate::message::{Coding, Completeness, Message};
+use crate::message::{Coding, Completeness, Known, Message};
 use harken_wire::Timestamp;
 
 /// Feeds the body of one message at a time, by the methods below in their order.
@@ -18,6 +19,8 @@ impl Coder {
     pub(crate) fn begin(&mut self, cx: &mut Analyzer, message: &mut Message) {
         let coding = message.body.coding;
         cx.stats.bodies_shed += u64::from(cx.shed_bodies);
+        let kind = message.known(Known::ContentType).and_then(Kind::of);
+        message.body.units = kind.map(|kind| Box::new(Units::new(kind)));
         if coding == Coding::Identity {
             return;
         }

@@ -2,7 +2,9 @@
 mod brotli;
 pub(crate) mod coder;
 mod decode;
+mod lines;
 pub mod mime;
+pub mod units;
 mod zstd;
 
 use crate::message::{BodyGap, Coding, Message};
@@ -65,6 +67,9 @@ fn clear(message: &mut Message, limits: &BodyLimits, bytes: &[u8]) {
     if room > 0 {
         body.kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
+    if let Some(units) = &mut body.units {
+        units.push(bytes, message.end);
+    }
 }
 
 fn coded(message: &mut Message, decoder: &mut Option<Box<Decoder>>, limits: &BodyLimits, bytes: &[u8]) {
@@ -104,6 +109,10 @@ pub fn finish(message: &mut Message, limits: &BodyLimits) {
         body.sniffed = mime::sniff(body.kept.get(..SNIFF).unwrap_or(&body.kept));
         body.kept.truncate(limits.keep);
     }
+    if let Some(units) = &mut body.units {
+        units.is_partial |= body.decode_failed;
+        units.finish();
+    }
 }
 
 /// Notes bytes of the body that the capture misses. What a content coding has behind a gap cannot be read.
@@ -113,6 +122,9 @@ pub fn gap(message: &mut Message, limits: &BodyLimits, len: u64) {
         body.gaps.push(BodyGap { offset: body.wire_len + body.missing, len });
     }
     body.missing += len;
+    if let Some(units) = &mut body.units {
+        units.gap();
+    }
     if body.coding != Coding::Identity {
         body.decode_failed = true;
     }

@@ -328,7 +328,8 @@ impl Slot {
 /// What a message that waits counts for in the budget of held bytes.
 pub(crate) fn weight(message: &Message) -> u64 {
     let fields = message.fields.capacity() * size_of::<Field>();
-    (message.head.capacity() + message.body.kept.capacity() + fields) as u64
+    let units = message.body.units.as_ref().map_or(0, |units| size_of_val(&**units) + units.end.capacity());
+    (message.head.capacity() + message.body.kept.capacity() + fields + units) as u64
 }
 
 /// Gives a transaction out; `without` is what is said of a request that has no response.

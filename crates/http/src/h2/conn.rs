@@ -11,7 +11,7 @@ use crate::h1::pairing::{Upgraded, weight};
 use crate::message::{Completeness, Framing, Message};
 use harken_flow::{Chunk, Dir, Gap};
 use harken_wire::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Bytes that a direction may hold for itself whatever else is held: a table of the usual size (RFC 9113 section 6.5.2), with
 /// what its entries cost here.
@@ -54,9 +54,14 @@ pub(crate) struct H2 {
     response: Side,
     streams: BTreeMap<u32, Stream>,
     depth: u32,
+    /// Streams that were reset, the last few.
+    reset: VecDeque<u32>,
     /// Joined in the middle.
     is_partial: bool,
 }
+
+/// How many streams that were reset are remembered.
+const MAX_RESET: usize = 64;
 
 impl H2 {
     /// A connection from its preface, or one that was joined in the middle; behind `depth` transactions (of a tunnel).
@@ -66,6 +71,7 @@ impl H2 {
             response: Side::new(false, is_partial),
             streams: BTreeMap::new(),
             depth,
+            reset: VecDeque::new(),
             is_partial,
         }
     }
@@ -173,12 +179,32 @@ impl H2 {
         self.streams.entry(id).or_default()
     }
 
+    /// Whether a response belongs to a stream that is over: its client has reset it while the response was under way
+    /// (section 5.1).
+    fn is_late(&self, id: u32, dir: Dir) -> bool {
+        dir == Dir::Resp && self.reset.contains(&id) && !self.streams.contains_key(&id)
+    }
+
+    /// Reads a header block for what it says about the next ones.
+    fn pass_over(&mut self, cx: &mut Analyzer, dir: Dir) {
+        let side = self.side(dir);
+        let block = std::mem::take(&mut side.block);
+        if side.decoder.decode(&block, |_| {}).is_err() {
+            side.decoder.lose();
+            cx.note("HTTP2_bad_header_block");
+        }
+        side.recycle(block);
+    }
+
     fn block(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, head: Head, promised: u32) {
         // A promised request comes from the server (section 8.4).
         let (id, dir) = match head.kind {
             PUSH_PROMISE => (promised, Dir::Orig),
             _ => (head.stream, chunk.dir),
         };
+        if self.is_late(id, dir) {
+            return self.pass_over(cx, dir);
+        }
         let mut limits = cx.limits.head;
         let half = self.stream(cx, id).half(dir);
         let is_trailer = half.message.is_some();
@@ -291,6 +317,10 @@ impl H2 {
                 }
             }
             self.close_stream(cx, id);
+            if self.reset.len() >= MAX_RESET {
+                self.reset.pop_front();
+            }
+            self.reset.push_back(id);
         }
     }
 

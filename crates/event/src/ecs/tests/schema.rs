@@ -1,6 +1,7 @@
 //! The writer and the schema are two texts; this holds them together: no event has a field that the schema does
 //! not have, and each field of the schema is written.
 use super::*;
+use harken_http::body::units::{Kind, Units};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -108,15 +109,74 @@ fn everything() -> (FlowInfo, Exchange) {
     (flow(Form::Json, encap), exchange)
 }
 
+/// Transactions that do something which has a name, each in its way.
+fn apis() -> Vec<Exchange> {
+    let exchange = |start: &str, fields: &str, body: &str, answer: (&str, &str)| {
+        let head = |start: &str, fields: &str| format!("{start}\r\n{fields}\r\n").into_bytes();
+        let request = message(&head(&format!("{start} HTTP/1.1"), fields), body.as_bytes());
+        let response = message(&head("HTTP/1.1 400 No", answer.0), answer.1.as_bytes());
+        exchange(Some(request), Some(response))
+    };
+    let json = "Content-Type: application/json\r\n";
+    let rpc = |method: &str, params: &str| {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params}}}}}"#);
+        let fields = format!("{json}Mcp-Session-Id: s\r\nMcp-Protocol-Version: 2025-06-18\r\n");
+        let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no"}}"#;
+        exchange("POST /mcp", &fields, &body, (json, error))
+    };
+    let mut grpc = exchange(
+        "POST /grpc.health.v1.Health/Check",
+        "Content-Type: application/grpc\r\ngrpc-timeout: 1S\r\ngrpc-encoding: gzip\r\n",
+        "",
+        ("Content-Type: application/grpc\r\ngrpc-status: 5\r\ngrpc-message: no%20\r\n", ""),
+    );
+    for message in [&mut grpc.request, &mut grpc.response].into_iter().flatten() {
+        let mut units = Units::new(Kind::Grpc);
+        units.push(b"\x01\0\0\0\x01a\0", T0);
+        units.finish();
+        message.body.units = Some(Box::new(units));
+    }
+    let query =
+        r#"{"query":"query Q { __schema { a: b } }","extensions":{"persistedQuery":{"sha256Hash":"f"}}}"#;
+    let errors = r#"{"errors":[{}]}"#;
+    let connect = "Connect-Protocol-Version: 1\r\nContent-Type: application/proto\r\n";
+    let usage = r#"{"model":"m","usage":{"input_tokens":1,"output_tokens":2}}"#;
+    let envelope =
+        "<Envelope xmlns=\"http://schemas.xmlsoap.org/soap/envelope/\"><Body><E/></Body></Envelope>";
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    vec![
+        grpc,
+        exchange("POST /a.B/C", connect, "", (json, r#"{"code":"not_found"}"#)),
+        exchange("POST /graphql", json, query, (json, errors)),
+        exchange("POST /graphql", json, &format!("[{query},{query}]"), (json, errors)),
+        rpc("tools/call", r#""name":"t""#),
+        rpc("prompts/get", r#""name":"p""#),
+        rpc("resources/read", r#""uri":"u""#),
+        exchange("POST /v1/messages", json, r#"{"model":"m"}"#, (json, usage)),
+        exchange(
+            "POST /token",
+            form,
+            "grant_type=password&client_id=c",
+            (json, r#"{"error":"invalid_grant"}"#),
+        ),
+        exchange("POST /soap", "Content-Type: text/xml\r\n", envelope, ("", "")),
+        // What is left of a body that was cut.
+        exchange("POST /v1/messages", json, r#"{"model":"m","#, ("", "")),
+    ]
+}
+
 #[test]
 fn all_that_the_schema_describes_is_written() {
     let (flow, exchange) = everything();
     let (mut has, mut may_have) = (BTreeSet::new(), BTreeSet::new());
     written(&write(&flow, &exchange, false), "", &mut has);
+    for exchange in apis() {
+        written(&write(&flow, &exchange, false), "", &mut has);
+    }
     let schema = schema();
     described(&schema, &schema, "", &mut may_have);
     assert_eq!(has, may_have);
-    assert!(has.len() > 120, "{has:?}");
+    assert!(has.len() > 180, "{has:?}");
 }
 
 #[test]

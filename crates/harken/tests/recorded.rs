@@ -1,0 +1,149 @@
+//! Recordings of real servers and clients: events say what these say themselves.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+mod support;
+
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use support::{replay, scratch};
+
+/// The lines of a file, as JSON.
+fn lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Compares what the events of a recording say with what is true, whatever the order.
+#[track_caller]
+fn check(kind: &str, truth: impl Fn(&Value) -> Value, told: impl Fn(&Value) -> Value) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../captures/recorded").join(kind);
+    let out = scratch(&format!("recorded-{kind}"));
+    replay(&folder.join("input.pcap"), &out, &["--format", "ecs"]);
+    let sorted = |values: Vec<Value>, of: &dyn Fn(&Value) -> Value| {
+        let mut lines: Vec<_> = values.iter().map(|value| of(value).to_string()).collect();
+        lines.sort();
+        lines
+    };
+    let want = sorted(lines(&folder.join("truth.jsonl")), &truth);
+    let have = sorted(lines(&out.join("events.json")), &told);
+    assert!(want.len() >= 10, "{kind} has a truth");
+    assert_eq!(want, have, "{kind}");
+}
+
+/// A member, by its pointer; null when absent.
+fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
+}
+
+#[test]
+fn grpc() {
+    // A call that the client has given up has whatever status was under way.
+    let is_given_up = |path: &Value| path == "/shop.v1.Cart/Slow";
+    let truth = |line: &Value| {
+        let path = &line["path"];
+        if is_given_up(path) {
+            return json!([path, line["request"][0]]);
+        }
+        // A handler does not see how a message was compressed.
+        json!([path, line["request"][0], line["response"][0], line["status"], line["message"]])
+    };
+    check("grpc", truth, |event| {
+        let path = at(event, "/url/path");
+        let [sent, got] =
+            ["request", "response"].map(|side| at(event, &format!("/harken/messages/{side}/count")));
+        if is_given_up(path) {
+            return json!([path, sent]);
+        }
+        assert_eq!(at(event, "/rpc/system"), "grpc");
+        assert_eq!(at(event, "/harken/messages/response/partial"), &Value::Null);
+        let (service, method) = (&event["rpc"]["service"], &event["rpc"]["method"]);
+        let called = format!("/{}/{}", service.as_str().unwrap(), method.as_str().unwrap());
+        assert_eq!(&json!(called), path);
+        let is_health = called.starts_with("/grpc.health");
+        assert_eq!(at(event, "/harken/api/health_check").as_bool().unwrap_or(false), is_health);
+        // A call that fails at once has a response without a body.
+        let got = if got.is_null() { &json!(0) } else { got };
+        let status = at(event, "/rpc/grpc/status_code");
+        let message = at(event, "/harken/api/error_message");
+        // Only the text of the failing handler is in the truth.
+        let message = if called.ends_with("/Fail") { message } else { &Value::Null };
+        json!([path, sent, got, status, message])
+    });
+}
+
+#[test]
+fn bytes_of_grpc_messages() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../captures/recorded/grpc");
+    let out = scratch("recorded-grpc-bytes");
+    replay(&folder.join("input.pcap"), &out, &["--format", "ecs"]);
+    let events = lines(&out.join("events.json"));
+    // The first connection does not compress: bytes are those of the handlers, call after call.
+    let port = at(&events[0], "/client/port");
+    let mut plain: Vec<_> = events.iter().filter(|event| at(event, "/client/port") == port).collect();
+    plain.sort_by_key(|event| event["@timestamp"].as_str().unwrap().to_owned());
+    let truth = lines(&folder.join("truth.jsonl"));
+    assert_eq!(plain.len(), 12);
+    for (event, line) in plain.iter().zip(&truth) {
+        assert_eq!(at(event, "/url/path"), &line["path"]);
+        assert_eq!(at(event, "/harken/messages/request/bytes"), &line["request"][1], "{line}");
+        if line["status"] == 0 {
+            assert_eq!(at(event, "/harken/messages/response/bytes"), &line["response"][1], "{line}");
+        }
+    }
+    let compressed =
+        events.iter().filter(|event| !at(event, "/harken/messages/request/compressed").is_null());
+    assert!(compressed.count() >= 2, "the second connection compresses what is large");
+}
+
+#[test]
+fn graphql() {
+    check(
+        "graphql",
+        |line| json!([line["target"], line["operations"], line["errors"]]),
+        |event| {
+            assert_eq!(at(event, "/harken/api/protocol"), "graphql");
+            let target = at(event, "/url/original").as_str().unwrap();
+            let operations: Vec<_> = event["harken"]["api"]["calls"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|call| {
+                    let number = |name| at(call, name).as_u64().unwrap_or(0);
+                    let fields = at(call, "/fields").as_array().cloned().unwrap_or_default();
+                    json!({
+                        "kind": at(call, "/type"), "name": at(call, "/name"), "fields": fields,
+                        "depth": number("/depth"), "aliases": number("/aliases")
+                    })
+                })
+                .collect();
+            json!([target, operations, at(event, "/harken/api/errors").as_u64().unwrap_or(0)])
+        },
+    );
+}
+
+#[test]
+fn mcp() {
+    check(
+        "mcp",
+        |line| json!([line["http"], line["status"], line["calls"], line["session"], line["version"]]),
+        |event| {
+            assert_eq!(at(event, "/harken/api/protocol"), "mcp");
+            let calls = at(event, "/harken/api/calls").as_array().cloned().unwrap_or_default();
+            let calls: Vec<_> = calls
+                .iter()
+                .map(|call| json!({"method": at(call, "/name"), "target": at(call, "/target")}))
+                .collect();
+            // The first request gets its session and version with the answer.
+            let is_first = at(event, "/mcp/method/name") == "initialize";
+            let given = |pointer| if is_first { &Value::Null } else { at(event, pointer) };
+            let (session, version) = (given("/mcp/session/id"), given("/mcp/protocol/version"));
+            json!([
+                at(event, "/http/request/method"),
+                at(event, "/http/response/status_code"),
+                calls,
+                session,
+                version
+            ])
+        },
+    );
+}
