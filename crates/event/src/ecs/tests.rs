@@ -92,7 +92,7 @@ fn a_usual_transaction() {
         },
         "user_agent": {"original": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"},
         "harken": {
-            "schema_version": "3.0.0", "uid": null, "depth": 1,
+            "schema_version": "3.1.0", "uid": null, "depth": 1,
             "timing": {
                 "request_end_ns": 3000, "response_start_ns": 20_000_000, "response_end_ns": 21_500_000
             },

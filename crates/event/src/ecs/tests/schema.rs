@@ -231,7 +231,7 @@ fn the_schema_describes_every_field() {
         assert_ne!(schema.get("type"), Some(&json!("null")), "{at}");
     }
     let schema = schema();
-    assert_eq!(schema["$id"], json!("urn:harken:schema:event:3.0.0"));
+    assert_eq!(schema["$id"], json!("urn:harken:schema:event:3.1.0"));
     let mut count = 0;
     walk(&schema, "event", &mut count);
     assert!(count > 90, "{count} fields");
