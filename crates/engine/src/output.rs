@@ -3,7 +3,7 @@ use harken_event::zeek::conn::{Conn as ConnRecord, Sent};
 use harken_event::zeek::weird::Weird;
 use harken_event::{FlowInfo, Transaction};
 use harken_flow::{CloseReason, Dir, Flow, Gap};
-use harken_http::{Conn, Exchange, Protocol};
+use harken_http::{Conn, Exchange, Protocol, Tls};
 use std::sync::Arc;
 
 /// Takes what a shard finds, as it finds it. Everything but what [`Output::keep`] is given is lent: what is to be kept
@@ -20,6 +20,9 @@ pub trait Output {
 
     /// One connection is over.
     fn closed(&mut self, closed: &Closed<'_>);
+
+    /// The handshake of a TLS connection is over, or will not be seen any further.
+    fn tls(&mut self, _flow: &FlowInfo, _tls: &Tls) {}
 
     /// Something odd was seen.
     fn weird(&mut self, weird: &Weird<'_>);

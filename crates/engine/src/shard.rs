@@ -154,6 +154,9 @@ impl<O: Output> Core<O> {
             self.output.transaction(&Transaction { flow: info, exchange: &exchange, masking });
             self.analyzer.recycle(exchange);
         }
+        if let Some(tls) = self.analyzer.take_tls() {
+            self.output.tls(info, &tls);
+        }
         while let Some(name) = self.analyzer.take_weird() {
             let source = Some("HTTP");
             self.output.weird(&Weird { ts, flow: Some(info), name, addl: None, peer: PEER, source });

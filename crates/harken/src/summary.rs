@@ -79,7 +79,10 @@ pub struct Summary {
     flow_bytes: u64,
     tls_flows: u64,
     tls_bytes: u64,
+    /// Bytes of TLS by server name.
     tls_names: Top,
+    /// The same by port of the server.
+    tls_ports: Top,
     http_flows: u64,
     duration_total: u64,
     answered: u64,
@@ -136,7 +139,8 @@ impl Summary {
         if closed.is_tls() {
             self.tls_flows += 1;
             self.tls_bytes += bytes;
-            self.tls_names.add(closed.server_name().unwrap_or("(no server name)").as_bytes(), 1);
+            self.tls_names.add(closed.server_name().unwrap_or("(no server name)").as_bytes(), bytes);
+            self.tls_ports.add(closed.flow.resp().1.to_string().as_bytes(), bytes);
         }
         self.first = Some(self.first.map_or(closed.flow.start(), |first| first.min(closed.flow.start())));
         self.last = self.last.max(closed.flow.last());
@@ -202,6 +206,7 @@ impl Summary {
         self.tls_flows += other.tls_flows;
         self.tls_bytes += other.tls_bytes;
         self.tls_names.merge(other.tls_names);
+        self.tls_ports.merge(other.tls_ports);
         self.http_flows += other.http_flows;
         self.duration_total += other.duration_total;
         self.answered += other.answered;
@@ -254,15 +259,25 @@ impl Summary {
             ),
         );
         if self.tls_flows > 0 {
-            let share = 100.0 * self.tls_bytes as f64 / self.flow_bytes.max(1) as f64;
+            let share = |part: u64, all: u64| 100.0 * part as f64 / all.max(1) as f64;
             row(
                 "TLS",
                 format!(
-                    "{}, {share:.0} % of the bytes: not readable here",
-                    counted(self.tls_flows, "connection")
+                    "{} ({:.0} %), {:.0} % of the bytes: not readable here",
+                    counted(self.tls_flows, "connection"),
+                    share(self.tls_flows, self.flows),
+                    share(self.tls_bytes, self.flow_bytes)
                 ),
             );
-            row("", list(&self.tls_names, top));
+            for (by, counts) in [("port", &self.tls_ports), ("name", &self.tls_names)] {
+                let named = counts.largest(top).into_iter();
+                let named: Vec<_> =
+                    named.map(|(n, bytes)| format!("{} {}", printable(n), human_bytes(bytes))).collect();
+                row(
+                    "",
+                    if named.is_empty() { String::new() } else { format!("by {by}: {}", named.join(", ")) },
+                );
+            }
         }
         for line in self.tunnel_lines(top) {
             row("tunnel", line);

@@ -1,9 +1,11 @@
 //! The analyzer of a shard: limits, counters, and what all connections share.
 use crate::body::BodyLimits;
-use crate::conn::{Conn, Mode, Protocol};
+use crate::conn::{Conn, Mode};
 use crate::exchange::{Exchange, Pairing};
 use crate::h1::head::HeadLimits;
 use crate::message::{Completeness, Message};
+use crate::protocol::Protocol;
+use crate::tls::Tls;
 use harken_flow::{Chunk, Dir, Gap, Verdict};
 use harken_wire::Timestamp;
 use std::collections::VecDeque;
@@ -140,6 +142,7 @@ pub struct Analyzer {
     pool: Vec<Box<Message>>,
     done: VecDeque<Exchange>,
     weird: VecDeque<&'static str>,
+    tls: Option<Box<Tls>>,
 }
 
 impl Analyzer {
@@ -187,10 +190,19 @@ impl Analyzer {
         conn.close(self, ts);
     }
 
-    /// Whether neither exchanges nor weirds are ready.
+    /// Whether nothing is ready to be taken.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.done.is_empty() && self.weird.is_empty()
+        self.done.is_empty() && self.weird.is_empty() && self.tls.is_none()
+    }
+
+    /// What the handshake of the connection that was served last tells, when that is over.
+    pub fn take_tls(&mut self) -> Option<Box<Tls>> {
+        self.tls.take()
+    }
+
+    pub(crate) fn tell_tls(&mut self, tls: Box<Tls>) {
+        self.tls = Some(tls);
     }
 
     /// The oldest exchange that is ready; give it back with [`Analyzer::recycle`].

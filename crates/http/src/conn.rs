@@ -4,45 +4,11 @@ use crate::h1::conn::{H1, Turn};
 use crate::h2::conn::H2;
 use crate::h2::frame::{is_run, is_settings};
 use crate::probe::{self, Look};
-use crate::tls::{self, Hello};
+use crate::protocol::Protocol;
+use crate::tls::Session;
+use crate::tls::hello::is_unfinished;
 use harken_flow::{Chunk, Dir, Gap, Verdict};
 use harken_wire::Timestamp;
-
-/// What an opaque connection speaks, as far as that is known.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Protocol {
-    /// TLS, with the server name of the ClientHello.
-    Tls(Option<String>),
-    /// WebSocket after an upgrade.
-    WebSocket,
-    /// Another protocol after `101 Switching Protocols`.
-    Upgraded,
-    /// Neither HTTP nor TLS.
-    Unknown,
-}
-
-impl Protocol {
-    /// Number of kinds.
-    pub const COUNT: usize = 4;
-
-    /// Position in [`crate::Stats::opaque`].
-    pub const fn index(&self) -> usize {
-        match self {
-            Self::Tls(_) => 0,
-            Self::WebSocket => 1,
-            Self::Upgraded => 2,
-            Self::Unknown => 3,
-        }
-    }
-
-    /// What the counters of [`crate::Stats::opaque`] count, by [`Protocol::index`].
-    pub const NOTES: [&'static str; Self::COUNT] = [
-        "connections with TLS",
-        "connections upgraded to WebSocket",
-        "connections upgraded to something else",
-        "connections with neither HTTP nor TLS",
-    ];
-}
 
 /// State of one connection.
 #[derive(Debug)]
@@ -61,6 +27,8 @@ pub(crate) enum Mode {
     Probe(Box<Probe>),
     Http(Box<H1>),
     Http2(Box<H2>),
+    /// TLS, whose handshake is not over.
+    Tls(Box<Session>),
     Opaque(Protocol),
     /// Both directions have ended and everything was given out: nothing is kept while the flow lingers.
     Done,
@@ -76,8 +44,8 @@ pub(crate) struct Probe {
     gap_end: [u64; 2],
     /// Bytes that were looked at and passed over.
     passed: u64,
-    /// The client has sent a ClientHello; with its server name, if it has one.
-    tls: Option<Option<String>>,
+    /// The client has sent a ClientHello.
+    tls: Option<Box<Session>>,
     /// Transactions that were read before (a tunnel inside a CONNECT).
     depth: u32,
 }
@@ -177,6 +145,11 @@ impl Conn {
                 Verdict::Continue
             }
             Mode::Probe(_) => self.probe(cx, chunk),
+            Mode::Tls(session) => {
+                cx.stats.skipped += chunk.bytes.len() as u64;
+                let is_over = session.data(chunk.dir, chunk.bytes, chunk.ts);
+                self.look_at_tls(cx, is_over)
+            }
             Mode::Opaque(_) | Mode::Done => {
                 cx.stats.skipped += chunk.bytes.len() as u64;
                 Verdict::Ignore
@@ -241,13 +214,13 @@ impl Conn {
             Look::Request if chunk.dir == Dir::Resp => Look::Other,
             Look::Response if chunk.dir == Dir::Orig => Look::Other,
             Look::Http2 if chunk.dir == Dir::Resp => Look::Other,
-            Look::Tls => match tls::server_name(bytes) {
-                Hello::NeedMore if chunk.dir == Dir::Orig => Look::NeedMore,
-                hello if chunk.dir == Dir::Orig => {
-                    let name = if let Hello::Name(name) = hello { Some(name) } else { None };
-                    return self.client_hello(cx, chunk, name);
-                }
-                _ => Look::Tls,
+            // An alert may be the whole answer.
+            _ if chunk.dir == Dir::Resp && probe.tls.is_some() && matches!(bytes, [0x14..=0x18, 3, ..]) => {
+                Look::Tls
+            }
+            Look::Tls if chunk.dir == Dir::Orig => match is_unfinished(bytes) {
+                true => Look::NeedMore,
+                false => return self.client_hello(cx, chunk),
             },
             // A server of HTTP/2 may speak before the client does.
             Look::Other if chunk.dir == Dir::Resp && is_settings(bytes) && !probe.other.contains(&true) => {
@@ -260,10 +233,7 @@ impl Conn {
             Look::Request | Look::Response => self.begin(cx, chunk),
             Look::Http2 => self.begin_http2(cx, chunk, false),
             Look::Other if self.midstream && is_run(bytes) => self.begin_http2(cx, chunk, true),
-            Look::Tls => {
-                let name = probe.tls.take().flatten();
-                self.give_up(cx, chunk, Protocol::Tls(name))
-            }
+            Look::Tls => self.begin_tls(cx, chunk),
             Look::NeedMore => {
                 if slot.is_none() {
                     if cx.undecided >= cx.limits.undecided {
@@ -285,13 +255,56 @@ impl Conn {
     }
 
     /// A ClientHello: TLS, unless the server answers in HTTP that it does not understand.
-    fn client_hello(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, name: Option<String>) -> Verdict {
+    fn client_hello(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
         let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
         if probe.tls.is_some() || probe.other != [false, false] {
-            return self.give_up(cx, chunk, Protocol::Tls(name));
+            return self.begin_tls(cx, chunk);
         }
-        probe.tls = Some(name);
+        let mut session = Box::<Session>::default();
+        let held = probe.sides.get(chunk.dir as usize).and_then(|held| held.as_deref());
+        session.data(chunk.dir, held.map_or(chunk.bytes, |held| &held.bytes), chunk.ts);
+        probe.tls = Some(session);
         self.pass(cx, chunk)
+    }
+
+    /// TLS it is: what was held, and what comes, is the rest of its handshake.
+    fn begin_tls(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
+        let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
+        let held = probe.take(cx, chunk.dir);
+        let bytes = held.as_ref().map_or(chunk.bytes, |held| &held.bytes);
+        let mut session = probe.tls.take().unwrap_or_default();
+        self.drop_held(cx);
+        cx.stats.skipped += bytes.len() as u64;
+        let is_over = session.data(chunk.dir, bytes, chunk.ts);
+        self.mode = Mode::Tls(session);
+        self.look_at_tls(cx, is_over)
+    }
+
+    /// Goes on with a handshake, unless it is over or there is no memory for it.
+    fn look_at_tls(&mut self, cx: &mut Analyzer, is_over: bool) -> Verdict {
+        let Mode::Tls(session) = &mut self.mode else { return Verdict::Continue };
+        let holds = session.holds();
+        cx.reweigh(&mut session.weight, holds);
+        if is_over || holds > 0 && cx.is_over_budget() {
+            self.end_tls(cx);
+            return Verdict::Ignore;
+        }
+        Verdict::Continue
+    }
+
+    /// Tells what a handshake has told.
+    fn end_tls(&mut self, cx: &mut Analyzer) {
+        let mut session = match &mut self.mode {
+            Mode::Tls(session) => std::mem::take(session),
+            Mode::Probe(probe) if probe.tls.is_some() => probe.tls.take().unwrap_or_default(),
+            _ => return,
+        };
+        cx.reweigh(&mut session.weight, 0);
+        let name = session.server_name().map(str::to_owned);
+        cx.opaque(self, Protocol::Tls(name));
+        if let Some(tls) = session.finish() {
+            cx.tell_tls(tls);
+        }
     }
 
     /// The bytes are no start of anything known: later ones may be, on a connection joined in the middle.
@@ -305,8 +318,7 @@ impl Conn {
             *other = true;
         }
         if probe.tls.is_some() && (chunk.dir == Dir::Resp || probe.passed > MAX_PASSED) {
-            let name = probe.tls.take().flatten();
-            cx.opaque(self, Protocol::Tls(name));
+            self.end_tls(cx);
             return Verdict::Ignore;
         }
         let limit = if self.midstream { cx.limits.seek } else { MAX_PASSED };
@@ -327,23 +339,15 @@ impl Conn {
         }
     }
 
-    fn give_up(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, protocol: Protocol) -> Verdict {
-        let among_held = match &self.mode {
-            Mode::Probe(probe) => probe.sides.get(chunk.dir as usize).is_some_and(Option::is_some),
-            _ => false,
-        };
-        if !among_held {
-            cx.stats.skipped += chunk.bytes.len() as u64;
-        }
-        cx.opaque(self, protocol);
-        Verdict::Ignore
-    }
-
     /// HTTP/1 it is: what was held is read, in the order in which it came.
     fn begin(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
         let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
         let other = chunk.dir.other();
         let (held_other, held_own) = (probe.take(cx, other), probe.take(cx, chunk.dir));
+        // A ClientHello that the server did not understand.
+        if let Some(tls) = probe.tls.take().and_then(|session| session.finish()) {
+            cx.tell_tls(tls);
+        }
         // Behind bytes that were passed over requests may be under way, as after a join in the middle.
         let mut h1 = Box::new(H1::new(self.midstream || probe.passed > 0, probe.depth));
         h1.missed(probe.gap_end);
@@ -409,6 +413,10 @@ impl Conn {
                 self.midstream = true;
                 Verdict::Continue
             }
+            Mode::Tls(session) => {
+                let is_over = session.gap(gap.dir, gap.len);
+                self.look_at_tls(cx, is_over)
+            }
             Mode::Opaque(_) | Mode::Done => Verdict::Ignore,
         }
     }
@@ -447,17 +455,13 @@ impl Conn {
     }
 
     pub(crate) fn close(&mut self, cx: &mut Analyzer, ts: Timestamp) {
-        if let Mode::Probe(probe) = &mut self.mode
-            && let Some(name) = probe.tls.take()
-        {
-            cx.opaque(self, Protocol::Tls(name));
-        }
+        self.end_tls(cx);
         self.end_first_line(cx);
         self.drop_held(cx);
         match &mut self.mode {
             Mode::Http(h1) => h1.close(cx, ts),
             Mode::Http2(h2) => h2.close(cx, ts),
-            Mode::Probe(_) | Mode::Opaque(_) | Mode::Done => {}
+            Mode::Probe(_) | Mode::Tls(_) | Mode::Opaque(_) | Mode::Done => {}
         }
     }
 }

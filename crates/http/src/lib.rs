@@ -12,11 +12,14 @@ pub mod h1;
 mod h2;
 pub mod message;
 pub mod probe;
+mod protocol;
 pub mod tls;
 
 pub use analyzer::{Analyzer, Limits, Stats};
-pub use conn::{Conn, Protocol};
+pub use conn::Conn;
 pub use exchange::{Exchange, Informational, Pairing};
 pub use message::{
     Body, BodyGap, Coding, Completeness, Desync, Field, Framing, Known, Message, Span, Version,
 };
+pub use protocol::Protocol;
+pub use tls::Tls;

@@ -21,6 +21,7 @@ const DECODERS: &[(&str, &str)] = &[
     ("crates/http/src/h1", "http1"),
     ("crates/http/src/h2", "http2"),
     ("crates/http/src/body", "body"),
+    ("crates/http/src/tls", "tls"),
     ("crates/http/src/body/units.rs", "units"),
     ("crates/api/src", "api"),
     ("crates/mask/src", "mask"),

@@ -11,6 +11,7 @@ pub mod of_event;
 mod row;
 pub mod sensor;
 mod site;
+pub mod ssl;
 pub mod tunnel;
 pub mod weird;
 
@@ -45,6 +46,8 @@ pub const HTTP: Log = Log { path: "http", columns: http::COLUMNS };
 pub const CONN: Log = Log { path: "conn", columns: conn::COLUMNS };
 /// One oddity a line.
 pub const WEIRD: Log = Log { path: "weird", columns: weird::COLUMNS };
+/// One TLS connection a line.
+pub const SSL: Log = Log { path: "ssl", columns: ssl::COLUMNS };
 /// How the sensor is doing, one line a period.
 pub const STATS: Log = Log { path: "stats", columns: sensor::stats::COLUMNS };
 /// What the capture misses, a few lines a period.

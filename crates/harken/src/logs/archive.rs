@@ -18,8 +18,16 @@ use std::time::SystemTime;
 /// Folder of the logs that are being written.
 pub const CURRENT: &str = "current";
 /// Names of all logs that Harken writes, in any of its forms.
-const NAMES: &[&str] =
-    &["http.log", "conn.log", "weird.log", "tunnel.log", "stats.log", "capture_loss.log", "events.json"];
+const NAMES: &[&str] = &[
+    "http.log",
+    "conn.log",
+    "weird.log",
+    "ssl.log",
+    "tunnel.log",
+    "stats.log",
+    "capture_loss.log",
+    "events.json",
+];
 /// Bytes at the end of a file that are searched for its last line at a time.
 const STEP: u64 = 64 << 10;
 /// A file that may consist of a header alone is not larger than this.

@@ -17,10 +17,10 @@ use events::Events;
 use foldhash::HashSet;
 use harken_engine::{Closed, Config, Output};
 use harken_event::zeek::weird::Weird;
-use harken_event::zeek::{self, tunnel};
+use harken_event::zeek::{self, ssl, tunnel};
 use harken_event::{Filter, FlowInfo, Form, Transaction, Uid};
 use harken_flow::{Dir, Flow, Gap};
-use harken_http::Exchange;
+use harken_http::{Exchange, Tls};
 use harken_spool::Spool;
 use harken_wire::Timestamp;
 use std::path::Path;
@@ -52,6 +52,7 @@ pub struct Plan {
 pub struct Logs {
     conn: Arc<Dest>,
     weird: Arc<Dest>,
+    ssl: Arc<Dest>,
     tunnel: Arc<Dest>,
 }
 
@@ -69,6 +70,7 @@ impl Plan {
         let logs = Logs {
             conn: Dest::file(&dir.join("conn.log"))?,
             weird: Dest::file(&dir.join("weird.log"))?,
+            ssl: Dest::file(&dir.join("ssl.log"))?,
             tunnel: Dest::file(&dir.join("tunnel.log"))?,
         };
         self.logs = Some(logs);
@@ -82,6 +84,7 @@ impl Plan {
         if let Some(logs) = &self.logs {
             all.push((&logs.conn, Some(zeek::CONN)));
             all.push((&logs.weird, Some(zeek::WEIRD)));
+            all.push((&logs.ssl, Some(zeek::SSL)));
             all.push((&logs.tunnel, Some(zeek::TUNNEL)));
         }
         all
@@ -136,8 +139,8 @@ pub struct Live {
     pub format: Format,
     /// Form of the Zeek logs.
     pub form: Form,
-    /// The logs: transactions, conn, weird, tunnel.
-    pub logs: [LogHandle; 4],
+    /// The logs: transactions, conn, weird, ssl, tunnel.
+    pub logs: [LogHandle; 5],
     /// Tunnels that were told of.
     pub tunnels: Tunnels,
     /// Where events wait for the connector.
@@ -149,6 +152,7 @@ pub struct Sinks {
     transactions: Way,
     conn: Option<Lines>,
     weird: Option<Lines>,
+    ssl: Option<Lines>,
     /// Where new tunnels are told of at once, and those that were.
     tunnel: Option<(Lines, Tunnels)>,
     form: Form,
@@ -197,6 +201,7 @@ impl Sinks {
             transactions: Way::of(transactions, config, plan.interactive)?,
             conn: plan.logs.as_ref().map(|logs| blocks(&logs.conn)),
             weird: plan.logs.as_ref().map(|logs| blocks(&logs.weird)),
+            ssl: plan.logs.as_ref().map(|logs| blocks(&logs.ssl)),
             tunnel: None,
             form: plan.form(),
             gaps: Origins::default(),
@@ -206,7 +211,7 @@ impl Sinks {
 
     /// The output of one shard of a live sensor.
     pub fn live(plan: &Live, config: &Config) -> Result<Self> {
-        let [lines, conn, weird, tunnel] = plan.logs.clone().map(Lines::log);
+        let [lines, conn, weird, ssl, tunnel] = plan.logs.clone().map(Lines::log);
         let transactions = Transactions {
             filter: plan.filter.clone(),
             writer: Writer::of(plan.format, plan.form),
@@ -217,6 +222,7 @@ impl Sinks {
             transactions: Way::of(transactions, config, false)?,
             conn: Some(conn),
             weird: Some(weird),
+            ssl: Some(ssl),
             tunnel: Some((tunnel, Arc::clone(&plan.tunnels))),
             form: plan.form,
             gaps: Origins::default(),
@@ -227,7 +233,7 @@ impl Sinks {
     /// Gives on what is still in the buffers.
     pub fn flush(&mut self) {
         let tunnel = self.tunnel.as_mut().map(|(lines, _)| lines);
-        for lines in [&mut self.conn, &mut self.weird].into_iter().flatten().chain(tunnel) {
+        for lines in [&mut self.conn, &mut self.weird, &mut self.ssl].into_iter().flatten().chain(tunnel) {
             lines.flush();
         }
         match &mut self.transactions {
@@ -308,6 +314,12 @@ impl Output for Sinks {
         }
         if let Some(lines) = &mut self.conn {
             lines.append(|out| closed.record().write(self.form, out));
+        }
+    }
+
+    fn tls(&mut self, flow: &FlowInfo, tls: &Tls) {
+        if let Some(lines) = &mut self.ssl {
+            lines.append(|out| ssl::write(flow, tls, self.form, out));
         }
     }
 

@@ -4,8 +4,8 @@ use super::head::Kind;
 use super::pairing::{Slots, Upgrade, Upgraded};
 use super::side::{EndEffect, Found, GapEffect, Next, Phase, Side};
 use crate::analyzer::Analyzer;
-use crate::conn::Protocol;
 use crate::message::{Coding, Completeness, Framing, Known, Message};
+use crate::protocol::Protocol;
 use harken_flow::{Chunk, Dir, Gap};
 use harken_wire::{Timestamp, prefetch};
 

@@ -36,6 +36,8 @@ struct Stream {
     request: Half,
     response: Half,
     informational: Option<Informational>,
+    /// The client has reset it: its answer may be under way.
+    is_reset: bool,
 }
 
 impl Stream {
@@ -54,14 +56,16 @@ pub(crate) struct H2 {
     response: Side,
     streams: BTreeMap<u32, Stream>,
     depth: u32,
-    /// Streams that were reset, the last few.
-    reset: VecDeque<u32>,
+    /// Streams that the client has reset, with where and when: their answer may be under way.
+    reset: VecDeque<(u32, u64, Timestamp)>,
     /// Joined in the middle.
     is_partial: bool,
 }
 
-/// How many streams that were reset are remembered.
-const MAX_RESET: usize = 64;
+/// How many streams that were reset wait for their answer.
+const MAX_RESET: usize = 16;
+/// Nanoseconds for which they do, where the server does not say that it has heard of it.
+const RESET_TIME: u64 = 1_000_000_000;
 
 impl H2 {
     /// A connection from its preface, or one that was joined in the middle; behind `depth` transactions (of a tunnel).
@@ -115,7 +119,7 @@ impl H2 {
                 Found::Data { stream, bytes, is_last } => self.body(cx, chunk, stream, bytes, is_last),
                 Found::Block { head, promised } => self.block(cx, chunk, head, promised),
                 Found::TooLong { head } => self.too_long(cx, chunk, head),
-                Found::Reset { stream } => self.reset(cx, stream, chunk.ts),
+                Found::Reset { stream } => self.reset(cx, chunk, stream),
                 Found::Violation => {
                     cx.note("HTTP2_violation");
                     self.side(chunk.dir).lose();
@@ -127,7 +131,22 @@ impl H2 {
                 }
             }
         }
+        self.settle(cx, chunk);
         self.stay_in_budget(cx, chunk.dir);
+    }
+
+    /// Gives out the streams that were reset and to which no answer is under way any more: the server has heard of it.
+    fn settle(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) {
+        while let Some((id, offset, ts)) = self.reset.front().copied() {
+            let has_heard = chunk.dir == Dir::Resp && chunk.ack >= offset;
+            if !(has_heard || chunk.ts.since(ts) > RESET_TIME || self.reset.len() > MAX_RESET) {
+                break;
+            }
+            self.reset.pop_front();
+            if self.streams.get(&id).is_some_and(|stream| stream.is_reset) {
+                self.close_stream(cx, id);
+            }
+        }
     }
 
     /// Counts what a direction holds beside its streams. Beyond the budget of all connections the oldest stream is given
@@ -179,32 +198,12 @@ impl H2 {
         self.streams.entry(id).or_default()
     }
 
-    /// Whether a response belongs to a stream that is over: its client has reset it while the response was under way
-    /// (section 5.1).
-    fn is_late(&self, id: u32, dir: Dir) -> bool {
-        dir == Dir::Resp && self.reset.contains(&id) && !self.streams.contains_key(&id)
-    }
-
-    /// Reads a header block for what it says about the next ones.
-    fn pass_over(&mut self, cx: &mut Analyzer, dir: Dir) {
-        let side = self.side(dir);
-        let block = std::mem::take(&mut side.block);
-        if side.decoder.decode(&block, |_| {}).is_err() {
-            side.decoder.lose();
-            cx.note("HTTP2_bad_header_block");
-        }
-        side.recycle(block);
-    }
-
     fn block(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, head: Head, promised: u32) {
         // A promised request comes from the server (section 8.4).
         let (id, dir) = match head.kind {
             PUSH_PROMISE => (promised, Dir::Orig),
             _ => (head.stream, chunk.dir),
         };
-        if self.is_late(id, dir) {
-            return self.pass_over(cx, dir);
-        }
         let mut limits = cx.limits.head;
         let half = self.stream(cx, id).half(dir);
         let is_trailer = half.message.is_some();
@@ -302,25 +301,25 @@ impl H2 {
     fn end_half(&mut self, cx: &mut Analyzer, id: u32, dir: Dir) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         stream.half(dir).is_over = true;
-        if stream.response.is_over && (stream.request.is_over || stream.request.message.is_none()) {
+        let asks_no_more = stream.request.is_over || stream.request.message.is_none() || stream.is_reset;
+        if stream.response.is_over && asks_no_more {
             self.close_stream(cx, id);
         }
     }
 
     /// A stream was given up by either side: with NO_ERROR after a response that did not need the rest of the request
-    /// (section 8.1).
-    fn reset(&mut self, cx: &mut Analyzer, id: u32, ts: Timestamp) {
-        if let Some(stream) = self.streams.get_mut(&id) {
-            for half in [&mut stream.request, &mut stream.response] {
-                if let (Some(message), false) = (&mut half.message, half.is_over) {
-                    message.end = message.end.max(ts);
-                }
+    /// (section 8.1). What the server has sent before it heard of it still comes (section 5.1).
+    fn reset(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>, id: u32) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        for half in [&mut stream.request, &mut stream.response] {
+            if let (Some(message), false) = (&mut half.message, half.is_over) {
+                message.end = message.end.max(chunk.ts);
             }
+        }
+        if chunk.dir == Dir::Orig && !std::mem::replace(&mut stream.is_reset, true) {
+            self.reset.push_back((id, chunk.offset + chunk.bytes.len() as u64, chunk.ts));
+        } else {
             self.close_stream(cx, id);
-            if self.reset.len() >= MAX_RESET {
-                self.reset.pop_front();
-            }
-            self.reset.push_back(id);
         }
     }
 
@@ -331,7 +330,7 @@ impl H2 {
     }
 
     fn emit(&mut self, cx: &mut Analyzer, stream: Stream) {
-        let Stream { depth, request, response, informational } = stream;
+        let Stream { depth, request, response, informational, .. } = stream;
         let [request, response] = [request, response].map(|half| finish(cx, half));
         let pairing = match (&request, &response) {
             (None, None) if informational.is_none() => return,
