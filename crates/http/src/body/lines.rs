@@ -43,8 +43,9 @@ impl Lines {
             let end = memchr2(b'\r', b'\n', bytes);
             let line = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
             self.look(line);
-            self.bytes += line.len() as u64 + 1;
+            self.bytes += line.len() as u64;
             let Some(end) = end else { break };
+            self.bytes += 1;
             self.is_behind_cr = bytes.get(end) == Some(&b'\r');
             bytes = bytes.get(end + 1..).unwrap_or_default();
             if let Some(bytes) = self.line() {
