@@ -1,7 +1,7 @@
 //! The books: what became of every packet, byte and transaction. Each section's parts add up to its total,
 //! always; [`Ledger::check`] says where they do not.
 use crate::front::FrontStats;
-use harken_http::{Pairing, Protocol};
+use harken_http::{Pairing, Protocol, Seen};
 
 /// One sum of the ledger.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +46,8 @@ impl Ledger {
             self.payload_section(),
             self.stream_section(),
             self.transaction_section(),
+            seen("requests", self.http.exchanges, self.http.seen[0]),
+            seen("responses", self.http.exchanges, self.http.seen[1]),
         ]
     }
 
@@ -73,8 +75,6 @@ impl Ledger {
             ("flows at once, at most", flow.flows_peak),
             ("requests", http.requests),
             ("responses", http.responses),
-            ("messages with a gap", http.messages_gap),
-            ("messages cut short", http.messages_truncated),
             ("messages that look like request smuggling", http.desync),
             ("heads over the limit", http.heads_cut),
             ("requests given up for being too many", http.pending_dropped),
@@ -195,6 +195,12 @@ impl Ledger {
         let parts: Vec<_> = parts.map(|(pairing, count)| (pairing.name().to_owned(), count)).collect();
         Section { name: "transactions", total: self.http.exchanges, parts }
     }
+}
+
+/// Exchanges by how much of one of their messages was seen.
+fn seen(name: &'static str, total: u64, counts: [u64; Seen::COUNT]) -> Section {
+    let parts = Seen::ALL.iter().zip(counts).map(|(seen, count)| (seen.name().to_owned(), count)).collect();
+    Section { name, total, parts }
 }
 
 fn named<const N: usize>(parts: [(&str, u64); N]) -> Vec<(String, u64)> {

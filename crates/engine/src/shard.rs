@@ -1,7 +1,7 @@
 //! Segments to transactions.
 use crate::output::{Closed, Output};
 use harken_event::zeek::weird::Weird;
-use harken_event::{FlowInfo, Form, Masking, Transaction};
+use harken_event::{FlowInfo, Form, Masking, Transaction, Trust};
 use harken_flow::{Chunk, CloseReason, Dir, Flow, FlowTable, Gap, Handler, Shedding, TunnelInKey, Verdict};
 use harken_http::probe::{self, Look};
 use harken_http::{Analyzer, Conn};
@@ -21,6 +21,8 @@ pub struct Config {
     pub community_id_seed: u16,
     /// Masks each transaction before it is handed on; `None` to mask nothing.
     pub masking: Option<Masking>,
+    /// Whose word about the client of a request counts.
+    pub trust: Arc<Trust>,
 }
 
 /// The shard that a segment belongs to, of `shards`: both directions of a flow go to the same one.
@@ -50,6 +52,7 @@ struct Core<O> {
     form: Form,
     seed: u16,
     masking: Option<Masking>,
+    trust: Arc<Trust>,
     /// What flows without a tunnel have in place of one.
     no_tunnel: Arc<Encap>,
 }
@@ -63,6 +66,7 @@ impl<O: Output> Shard<O> {
             form: config.form,
             seed: config.community_id_seed,
             masking: config.masking.clone(),
+            trust: Arc::clone(&config.trust),
             no_tunnel: Arc::default(),
         };
         Self { table: FlowTable::new(config.flow), core }
@@ -135,7 +139,13 @@ impl<O: Output> Core<O> {
 
     /// Hands on what the analyzer has ready.
     fn drain(&mut self, flow: &Flow, state: &mut State, ts: Timestamp) {
-        self.info(flow, &mut state.info);
+        if state.info.is_none() {
+            self.info(flow, &mut state.info);
+            let proxied = state.conn.as_ref().and_then(Conn::proxied);
+            if let Some(info) = state.info.as_mut().filter(|_| proxied.is_some()).and_then(Arc::get_mut) {
+                info.proxied = proxied;
+            }
+        }
         let Some(info) = &state.info else { return };
         while let Some(exchange) = self.analyzer.take() {
             let mut exchange = match self.output.keep(info, exchange) {
@@ -151,7 +161,12 @@ impl<O: Output> Core<O> {
                 masking.mask(&mut exchange);
             }
             let masking = self.masking.as_ref();
-            self.output.transaction(&Transaction { flow: info, exchange: &exchange, masking });
+            self.output.transaction(&Transaction {
+                flow: info,
+                exchange: &exchange,
+                masking,
+                trust: &self.trust,
+            });
             self.analyzer.recycle(exchange);
         }
         if let Some(tls) = self.analyzer.take_tls() {

@@ -79,6 +79,8 @@ pub struct FlowInfo {
     pub client: Endpoint,
     /// The responder.
     pub server: Endpoint,
+    /// The client that a proxy has named before all else, by the PROXY protocol.
+    pub proxied: Option<(Ip, u16)>,
     /// The tunnels of the first packet.
     pub encap: Arc<Encap>,
     /// When the connection began: time of its first packet.
@@ -126,6 +128,7 @@ impl FlowInfo {
             uid: Uid::connection(client, server, &encap, start),
             client: Endpoint::new(client),
             server: Endpoint::new(server),
+            proxied: None,
             encap,
             start,
             seed,

@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+pub mod client;
 pub mod community_id;
 pub mod ecs;
 pub mod fields;
 pub mod filter;
+pub mod fingerprint;
 pub mod flow;
 pub mod masking;
 mod number;
@@ -19,6 +21,7 @@ pub mod uid;
 pub mod url;
 pub mod zeek;
 
+pub use client::{Client, Trust};
 pub use community_id::CommunityId;
 pub use filter::{Filter, FilterError};
 pub use flow::{Endpoint, FlowInfo, IpText};

@@ -1,5 +1,6 @@
 //! A transaction as the writers see it: a connection, a request, a response, and what follows from them.
 use crate::auth;
+use crate::client::{Client, Trust};
 use crate::fields::{self, RequestFields};
 use crate::flow::FlowInfo;
 use crate::masking::Masking;
@@ -18,6 +19,8 @@ pub struct Transaction<'a> {
     pub exchange: &'a Exchange,
     /// What was masked in them; `None` when nothing is to be masked.
     pub masking: Option<&'a Masking>,
+    /// Whose word about the client counts.
+    pub trust: &'a Trust,
 }
 
 impl<'a> Transaction<'a> {
@@ -25,6 +28,11 @@ impl<'a> Transaction<'a> {
     #[inline]
     pub fn request(&self) -> Option<&'a Message> {
         self.exchange.request.as_deref()
+    }
+
+    /// The client, where it is another one than the peer of the connection.
+    pub fn client(&self) -> Option<Client> {
+        Client::of(self.request()?, self.flow.client.ip, self.flow.proxied, self.trust)
     }
 
     /// What it does, where more than method and path tell; to be asked for once it is masked.

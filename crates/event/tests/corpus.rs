@@ -156,7 +156,15 @@ fn http_log_reads_like_zeeks() {
             ..Exchange::default()
         };
         out.clear();
-        log.write(&Transaction { flow: &flow(&record), exchange: &exchange, masking: None }, &mut out);
+        log.write(
+            &Transaction {
+                flow: &flow(&record),
+                exchange: &exchange,
+                masking: None,
+                trust: harken_event::Trust::private(),
+            },
+            &mut out,
+        );
         let mut got: Record = serde_json::from_slice(&out).unwrap();
         for line in [&mut got, &mut record] {
             line.retain(|name, _| !apart.contains(&name.as_str()) && !files(name));

@@ -79,7 +79,15 @@ fn events_allocate_nothing() {
             out.clear();
             masking.mask(&mut exchange);
             let masking = Some(&masking);
-            writer.write(&Transaction { flow: &flow, exchange: &exchange, masking }, &mut out);
+            writer.write(
+                &Transaction {
+                    flow: &flow,
+                    exchange: &exchange,
+                    masking,
+                    trust: harken_event::Trust::private(),
+                },
+                &mut out,
+            );
         })
     };
     // The buffer of a body goes round.

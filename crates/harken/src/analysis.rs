@@ -4,7 +4,9 @@ use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use harken_engine::{Config, Front};
 use harken_event::masking::{Masking, Scope};
-use harken_event::{Filter, Form};
+use harken_event::{Filter, Form, Trust};
+use ipnet::IpNet;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,6 +46,25 @@ impl Analysis {
         }
     }
 
+    /// Whose word about the client counts.
+    fn trust(&self) -> Trust {
+        let mut networks = Vec::new();
+        for text in &self.trusted_proxy {
+            match text.as_str() {
+                "private" => networks.extend(Trust::private().networks()),
+                "none" => {}
+                text => match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+                    Ok(network) => networks.push(network),
+                    Err(_) => usage(&format!(
+                        "--trusted-proxy: '{text}' is no network: write 10.0.0.0/8, 2001:db8::/32, an address, \
+                         private or none"
+                    )),
+                },
+            }
+        }
+        Trust::new(networks)
+    }
+
     /// Settings of the shards; `bodies` says that what is written tells something of bodies: whole events, or the table.
     pub fn engine(&self, form: Form, bodies: bool) -> Config {
         let mut config = Config { form, community_id_seed: self.community_id_seed, ..Config::default() };
@@ -58,6 +79,7 @@ impl Analysis {
         let keep = self.bodies.unwrap_or(if bodies { config.http.body.keep } else { 0 });
         config.http.body.keep = keep;
         config.masking = self.masking(if bodies { Scope::Event } else { Scope::Log });
+        config.trust = Arc::new(self.trust());
         config
     }
 

@@ -1,9 +1,9 @@
 //! The analyzer of a shard: limits, counters, and what all connections share.
 use crate::body::BodyLimits;
 use crate::conn::{Conn, Mode};
-use crate::exchange::{Exchange, Pairing};
+use crate::exchange::{Exchange, Pairing, Seen};
 use crate::h1::head::HeadLimits;
-use crate::message::{Completeness, Message};
+use crate::message::Message;
 use crate::protocol::Protocol;
 use crate::tls::Tls;
 use harken_flow::{Chunk, Dir, Gap, Verdict};
@@ -60,10 +60,8 @@ pub struct Stats {
     pub exchanges: u64,
     /// Exchanges given out, by [`Pairing`].
     pub pairings: [u64; Pairing::COUNT],
-    /// Messages given out with bytes missing inside.
-    pub messages_gap: u64,
-    /// Messages given out that end before their end.
-    pub messages_truncated: u64,
+    /// Exchanges given out, by how much of their request was seen ([`Seen`]), and of their response.
+    pub seen: [[u64; Seen::COUNT]; 2],
     /// Messages with a suspicion of request smuggling.
     pub desync: u64,
     /// Heads longer than the limit.
@@ -92,6 +90,9 @@ impl Stats {
         for (mine, theirs) in self.pairings.iter_mut().zip(other.pairings) {
             *mine += theirs;
         }
+        for (mine, theirs) in self.seen.iter_mut().flatten().zip(other.seen.iter().flatten()) {
+            *mine += theirs;
+        }
         for (mine, theirs) in self.opaque.iter_mut().zip(other.opaque) {
             *mine += theirs;
         }
@@ -101,8 +102,6 @@ impl Stats {
             (&mut self.requests, other.requests),
             (&mut self.responses, other.responses),
             (&mut self.exchanges, other.exchanges),
-            (&mut self.messages_gap, other.messages_gap),
-            (&mut self.messages_truncated, other.messages_truncated),
             (&mut self.desync, other.desync),
             (&mut self.heads_cut, other.heads_cut),
             (&mut self.pending_dropped, other.pending_dropped),
@@ -270,12 +269,13 @@ impl Analyzer {
         if let Some(count) = self.stats.pairings.get_mut(exchange.pairing as usize) {
             *count += 1;
         }
-        for message in [&exchange.request, &exchange.response].into_iter().flatten() {
-            match message.completeness {
-                Completeness::Full => {}
-                Completeness::Gap => self.stats.messages_gap += 1,
-                Completeness::Truncated => self.stats.messages_truncated += 1,
+        let messages = [&exchange.request, &exchange.response];
+        for (message, counts) in messages.into_iter().zip(&mut self.stats.seen) {
+            if let Some(count) = counts.get_mut(Seen::of(message.as_deref()) as usize) {
+                *count += 1;
             }
+        }
+        for message in messages.into_iter().flatten() {
             self.stats.desync += u64::from(message.desync.is_suspicious());
             self.stats.heads_cut += u64::from(message.head_cut);
             self.stats.decode_failed += u64::from(message.body.decode_failed);

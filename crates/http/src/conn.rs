@@ -3,12 +3,14 @@ use crate::analyzer::Analyzer;
 use crate::h1::conn::{H1, Turn};
 use crate::h2::conn::H2;
 use crate::h2::frame::{is_run, is_settings};
+use crate::held::{Held, nothing, with_held};
 use crate::probe::{self, Look};
 use crate::protocol::Protocol;
+use crate::proxy;
 use crate::tls::Session;
 use crate::tls::hello::is_unfinished;
 use harken_flow::{Chunk, Dir, Gap, Verdict};
-use harken_wire::Timestamp;
+use harken_wire::{Ip, Timestamp};
 
 /// State of one connection.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Conn {
     http: bool,
     /// Whether it is HTTP/2.
     http2: bool,
+    /// The client, as a proxy has said by the PROXY protocol.
+    proxied: Option<Box<(Ip, u16)>>,
 }
 
 #[derive(Debug)]
@@ -44,36 +48,12 @@ pub(crate) struct Probe {
     gap_end: [u64; 2],
     /// Bytes that were looked at and passed over.
     passed: u64,
+    /// A proxy's header was read.
+    is_behind_proxy: bool,
     /// The client has sent a ClientHello.
     tls: Option<Box<Session>>,
     /// Transactions that were read before (a tunnel inside a CONNECT).
     depth: u32,
-}
-
-/// First bytes of a direction, too few to tell.
-#[derive(Debug)]
-struct Held {
-    bytes: Vec<u8>,
-    offset: u64,
-    ack: u64,
-    ts: Timestamp,
-}
-
-impl Held {
-    /// As what came in that direction.
-    fn chunk(&self, dir: Dir) -> Chunk<'_> {
-        Chunk { dir, offset: self.offset, bytes: &self.bytes, ack: self.ack, ts: self.ts }
-    }
-}
-
-/// A chunk with what was held before it, whose bytes end with its own.
-fn with_held<'a>(held: Option<&'a Held>, chunk: &Chunk<'a>) -> Chunk<'a> {
-    held.map_or(*chunk, |held| Chunk { ts: chunk.ts, ..held.chunk(chunk.dir) })
-}
-
-/// No bytes, where some are missing.
-pub(crate) const fn nothing(dir: Dir, offset: u64, ts: Timestamp) -> Chunk<'static> {
-    Chunk { dir, offset, bytes: &[], ack: 0, ts }
 }
 
 impl Probe {
@@ -104,12 +84,17 @@ fn later_look(bytes: &[u8], dir: Dir) -> Look {
 
 impl Conn {
     pub(crate) fn new(port: u16, midstream: bool) -> Self {
-        Self { mode: Mode::Probe(Box::default()), port, midstream, http: false, http2: false }
+        Self { mode: Mode::Probe(Box::default()), port, midstream, http: false, http2: false, proxied: None }
     }
 
     /// Whether HTTP was spoken on this connection.
     pub const fn is_http(&self) -> bool {
         self.http
+    }
+
+    /// The client's address and port, where a proxy has said them by the PROXY protocol.
+    pub fn proxied(&self) -> Option<(Ip, u16)> {
+        self.proxied.as_deref().copied()
     }
 
     /// Whether that was HTTP/2.
@@ -204,6 +189,13 @@ impl Conn {
             }
             None => chunk.bytes,
         };
+        if chunk.dir == Dir::Orig && probe.passed == 0 && !probe.is_behind_proxy {
+            match proxy::look(bytes) {
+                proxy::Look::Other => {}
+                proxy::Look::NeedMore => return self.hold(cx, chunk),
+                proxy::Look::Header(length, client) => return self.behind_proxy(cx, chunk, length, client),
+            }
+        }
         let look = if probe.other.contains(&true) {
             later_look(bytes, chunk.dir)
         } else {
@@ -234,23 +226,46 @@ impl Conn {
             Look::Http2 => self.begin_http2(cx, chunk, false),
             Look::Other if self.midstream && is_run(bytes) => self.begin_http2(cx, chunk, true),
             Look::Tls => self.begin_tls(cx, chunk),
-            Look::NeedMore => {
-                if slot.is_none() {
-                    if cx.undecided >= cx.limits.undecided {
-                        cx.stats.undecided_dropped += 1;
-                        return self.pass(cx, chunk);
-                    }
-                    cx.undecided += 1;
-                    *slot = Some(Box::new(Held {
-                        bytes: chunk.bytes.to_vec(),
-                        offset: chunk.offset,
-                        ack: chunk.ack,
-                        ts: chunk.ts,
-                    }));
-                }
-                Verdict::Continue
-            }
+            Look::NeedMore => self.hold(cx, chunk),
             Look::Other => self.pass(cx, chunk),
+        }
+    }
+
+    /// The bytes are too few to tell: they are kept, if there is room. Those that are kept already have the new ones.
+    fn hold(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
+        let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
+        let Some(slot) = probe.sides.get_mut(chunk.dir as usize) else { return Verdict::Continue };
+        if slot.is_some() {
+            return Verdict::Continue;
+        }
+        if cx.undecided >= cx.limits.undecided {
+            cx.stats.undecided_dropped += 1;
+            return self.pass(cx, chunk);
+        }
+        cx.undecided += 1;
+        let held = Held { bytes: chunk.bytes.to_vec(), offset: chunk.offset, ack: chunk.ack, ts: chunk.ts };
+        *slot = Some(Box::new(held));
+        Verdict::Continue
+    }
+
+    /// A proxy's header of `length` bytes, with its client: the connection begins behind it.
+    fn behind_proxy(
+        &mut self,
+        cx: &mut Analyzer,
+        chunk: &Chunk<'_>,
+        length: usize,
+        client: Option<(Ip, u16)>,
+    ) -> Verdict {
+        let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
+        probe.is_behind_proxy = true;
+        let held = probe.take(cx, chunk.dir);
+        self.proxied = client.map(Box::new);
+        cx.stats.skipped += length as u64;
+        let whole = with_held(held.as_deref(), chunk);
+        let bytes = whole.bytes.get(length..).unwrap_or_default();
+        match bytes.is_empty() {
+            true => Verdict::Continue,
+            false => self.probe(cx, &Chunk { offset: whole.offset + length as u64, bytes, ..whole }),
         }
     }
 

@@ -1,5 +1,5 @@
 //! A request and its response.
-use crate::Message;
+use crate::{Completeness, Framing, Message};
 
 /// One transaction as far as it was seen: a request and the response that belongs to it.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +71,53 @@ impl Pairing {
             Self::RequestBeforeStart => "request_before_start",
             Self::Unsolicited => "unsolicited",
             Self::Ambiguous => "ambiguous",
+        }
+    }
+}
+
+/// How much of a message of an exchange was seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seen {
+    /// Every byte.
+    Full,
+    /// Bytes inside are missing.
+    Gap,
+    /// The end was not seen, or not waited for.
+    Truncated,
+    /// The head, and nothing of the body that it announces.
+    HeadOnly,
+    /// Nothing.
+    Absent,
+}
+
+impl Seen {
+    /// Number of kinds.
+    pub const COUNT: usize = Self::Absent as usize + 1;
+
+    /// Every kind, in the order of its number.
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::Full, Self::Gap, Self::Truncated, Self::HeadOnly, Self::Absent];
+
+    /// How much of it was seen; `None` stands for a message that was not.
+    pub fn of(message: Option<&Message>) -> Self {
+        let Some(message) = message else { return Self::Absent };
+        let has_nothing = message.body.wire_len == 0 && message.body.framing != Framing::None;
+        match message.completeness {
+            Completeness::Full => Self::Full,
+            _ if has_nothing && !message.head_cut => Self::HeadOnly,
+            Completeness::Gap => Self::Gap,
+            Completeness::Truncated => Self::Truncated,
+        }
+    }
+
+    /// A stable name for logs and events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Gap => "gap",
+            Self::Truncated => "truncated",
+            Self::HeadOnly => "head_only",
+            Self::Absent => "absent",
         }
     }
 }

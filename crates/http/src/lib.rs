@@ -10,14 +10,16 @@ mod conn;
 pub mod exchange;
 pub mod h1;
 mod h2;
+mod held;
 pub mod message;
 pub mod probe;
 mod protocol;
+pub mod proxy;
 pub mod tls;
 
 pub use analyzer::{Analyzer, Limits, Stats};
 pub use conn::Conn;
-pub use exchange::{Exchange, Informational, Pairing};
+pub use exchange::{Exchange, Informational, Pairing, Seen};
 pub use message::{
     Body, BodyGap, Coding, Completeness, Desync, Field, Framing, Known, Message, Span, Version,
 };

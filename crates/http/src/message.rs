@@ -1,6 +1,7 @@
 //! One HTTP message: its head as sent, an index over it, and what is known of its body.
 use crate::body::units::Units;
 use harken_wire::Timestamp;
+use std::sync::Arc;
 
 /// A range of bytes inside [`Message::head`].
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -325,6 +326,8 @@ pub struct Message {
     pub unknown: u32,
     /// Suspicion of request smuggling.
     pub desync: Desync,
+    /// Fingerprint of a client of HTTP/2, in Akamai's form: `SETTINGS|WINDOW_UPDATE|PRIORITY|pseudo-fields`.
+    pub client: Option<Arc<str>>,
 }
 
 impl Message {

@@ -458,3 +458,32 @@ fn a_client_that_pipelines_gets_no_pairs_behind_a_gap() {
     );
     assert!(!out.iter().any(|line| line.contains("GET /c 0 > 404")), "{out:?}");
 }
+
+/// The PROXY protocol: the connection begins behind its header, wherever that is cut, and the client is known.
+#[test]
+fn behind_a_proxy() {
+    let line = b"PROXY TCP4 203.0.113.7 10.0.0.9 4711 80\r\n".as_slice();
+    let binary =
+        [b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".as_slice(), &[203, 0, 113, 7, 10, 0, 0, 9, 0x12, 0x67, 0, 80]]
+            .concat();
+    for header in [line, &binary] {
+        let sent = [header, GET_A].concat();
+        for cut in 0..=sent.len() {
+            let mut driver = Driver::new(false);
+            driver.data(C, &sent[..cut]);
+            driver.data(C, &sent[cut..]);
+            driver.data(S, OK_5);
+            let (ip, port) = driver.conn.proxied().unwrap();
+            assert_eq!((ip.to_string().as_str(), port), ("203.0.113.7", 4711));
+            let exchanges = driver.finish();
+            assert_eq!(exchanges.len(), 1, "cut at {cut}");
+            assert_eq!(exchanges[0].pairing, Pairing::Paired);
+            assert_eq!(exchanges[0].request.as_ref().unwrap().offset, header.len() as u64, "cut at {cut}");
+        }
+    }
+    // One header, not one after the other.
+    let many = [&line.repeat(1000), GET_A].concat();
+    let mut driver = Driver::new(false);
+    driver.data(C, &many);
+    assert!(driver.finish().len() <= 1);
+}

@@ -22,11 +22,11 @@ pub(super) struct Event {
     event: Meta,
     /// The connection.
     network: Network,
-    /// Who asked: the side that opened the connection.
-    client: Peer,
+    /// Who asked: whom a trusted proxy has named, else the side that opened the connection.
+    client: ClientEnd,
     /// Who answered.
     server: Peer,
-    /// Same as `client`.
+    /// The side that opened the connection.
     source: Peer,
     /// Same as `server`.
     destination: Peer,
@@ -102,6 +102,17 @@ struct Vlan {
 struct Inner {
     /// The tag.
     vlan: Vlan,
+}
+
+/// Who asked.
+#[derive(JsonSchema)]
+struct ClientEnd {
+    /// Its address.
+    ip: Address,
+    /// Its port; absent where a proxy has named the client without one.
+    port: Option<u16>,
+    /// Bytes of the request, head and body as transferred.
+    bytes: u64,
 }
 
 /// One side of the connection.
@@ -254,6 +265,10 @@ struct Harken {
     uid: String,
     /// Number of the transaction on its connection, from 1.
     depth: u32,
+    /// How the client is known; absent where it is the side that opened the connection.
+    client: Option<NamedClient>,
+    /// What tells programs that send requests apart; absent when the request was not seen.
+    fingerprint: Option<Fingerprint>,
     /// When the parts of the messages were captured: nanoseconds from `@timestamp`.
     timing: Timing,
     /// What is missing.
@@ -303,6 +318,22 @@ struct Units {
     partial: bool,
 }
 
+/// How the client is known.
+#[derive(JsonSchema)]
+struct NamedClient {
+    /// `proxy_protocol`, `forwarded`, `x-forwarded-for`, `cf-connecting-ip` or `x-real-ip`.
+    named_by: String,
+}
+
+/// What tells programs that send requests apart.
+#[derive(JsonSchema)]
+struct Fingerprint {
+    /// Order and presence of header fields, and what is accepted: `hc1:VERSION:ORDER:ACCEPT`.
+    http: String,
+    /// How a client of HTTP/2 begins: `SETTINGS|WINDOW_UPDATE|PRIORITY|pseudo-fields`.
+    http2: Option<String>,
+}
+
 /// When the parts of the messages were captured: nanoseconds from `@timestamp`, which is when the first byte of the
 /// request was. Negative where the capture has them in another order.
 #[derive(JsonSchema)]
@@ -318,7 +349,8 @@ struct Timing {
 /// What is missing.
 #[derive(JsonSchema)]
 struct Completeness {
-    /// `full`, `gap` (bytes inside are missing), `truncated` (the end was not seen) or `missing`.
+    /// `full`, `gap` (bytes inside are missing), `truncated` (the end was not seen), `head_only` (nothing of the body that the
+    /// head announces was seen) or `absent`.
     request: String,
     /// The same for the response.
     response: String,

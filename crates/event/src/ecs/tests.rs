@@ -19,7 +19,8 @@ fn write(flow: &FlowInfo, exchange: &Exchange, show_secrets: bool) -> Value {
         masking.mask(&mut exchange);
         &masking
     });
-    Writer::default().write(&Transaction { flow, exchange: &exchange, masking }, &mut out);
+    Writer::default()
+        .write(&Transaction { flow, exchange: &exchange, masking, trust: crate::Trust::private() }, &mut out);
     assert_eq!(out.pop(), Some(b'\n'));
     assert!(!out.contains(&b'\n'));
     let event = serde_json::from_slice(&out).unwrap();
@@ -92,7 +93,8 @@ fn a_usual_transaction() {
         },
         "user_agent": {"original": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"},
         "harken": {
-            "schema_version": "3.1.0", "uid": null, "depth": 1,
+            "schema_version": "4.0.0", "uid": null, "depth": 1,
+            "fingerprint": {"http": "hc1:11:ff50983941c1:93433baf4729"},
             "timing": {
                 "request_end_ns": 3000, "response_start_ns": 20_000_000, "response_end_ns": 21_500_000
             },
@@ -169,7 +171,7 @@ fn what_is_missing_and_odd() {
             (
                 "/harken/completeness",
                 json!({
-                    "request": "missing", "response": "gap", "pairing": "request_lost", "head_cut": true,
+                    "request": "absent", "response": "gap", "pairing": "request_lost", "head_cut": true,
                     "headers": "partial",
                     "unknown_headers": [{"location": "http.response", "fields": 2, "names": []}],
                     "gaps": [{"location": "http.response.body", "offset": 1, "bytes": 7}]
@@ -193,7 +195,7 @@ fn what_is_missing_and_odd() {
                 "/url",
                 json!({"original": "db.example:443", "scheme": "http", "domain": "db.example", "port": 443}),
             ),
-            ("/harken/completeness/response", json!("missing")),
+            ("/harken/completeness/response", json!("absent")),
         ],
     );
     let mut request = message(b"GET / HTTP/1.1\r\n\r\n", b"");
@@ -285,7 +287,12 @@ fn speed_of_events() {
     for _ in 0..rounds {
         out.clear();
         writer.write(
-            std::hint::black_box(&Transaction { flow: &flow, exchange: &exchange, masking: None }),
+            std::hint::black_box(&Transaction {
+                flow: &flow,
+                exchange: &exchange,
+                masking: None,
+                trust: crate::Trust::private(),
+            }),
             &mut out,
         );
     }

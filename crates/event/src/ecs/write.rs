@@ -1,12 +1,14 @@
 //! From a transaction to the event, in one pass. What the members mean is said in [`super::model`].
 use super::json::Json;
 use super::{SCHEMA_VERSION, api, message, target};
+use crate::client::Client;
+use crate::fingerprint;
 use crate::flow::{Endpoint, IpText};
 use crate::masking::Masking;
 use crate::transaction::Transaction;
 use crate::url::Url;
 use harken_api::Api;
-use harken_http::{Desync, Exchange, Known, Message, Version};
+use harken_http::{Desync, Exchange, Known, Message, Seen, Version};
 use harken_wire::{Encap, GeneveOptions, Ip, TunnelKind};
 
 /// Most kinds and places that are listed as masked; all are masked.
@@ -25,7 +27,8 @@ pub(super) fn event(t: &Transaction<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8
 
     let mut json = Json(out);
     meta(&mut json, t);
-    network(&mut json, t);
+    let client = t.client();
+    network(&mut json, t, client.as_ref());
     json.raw(br#","http":{"version":""#);
     version(&mut json, request.or(response).and_then(|m| m.version));
     json.raw(b"\"");
@@ -47,7 +50,7 @@ pub(super) fn event(t: &Transaction<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8
     if let Some(api) = &api {
         api::standard(&mut json, api);
     }
-    own(&mut json, t, api.as_ref());
+    own(&mut json, t, client.as_ref(), api.as_ref());
     json.raw(b"}\n");
 }
 
@@ -65,7 +68,7 @@ fn meta(json: &mut Json<'_>, t: &Transaction<'_>) {
     json.raw(br#","outcome":""#).raw(outcome);
 }
 
-fn network(json: &mut Json<'_>, t: &Transaction<'_>) {
+fn network(json: &mut Json<'_>, t: &Transaction<'_>, client: Option<&Client>) {
     let flow = t.flow;
     json.raw(br#""},"network":{"transport":"tcp","protocol":"http","type":""#);
     json.raw(if flow.client.ip.is_v4() { b"ipv4" } else { b"ipv6" });
@@ -77,11 +80,31 @@ fn network(json: &mut Json<'_>, t: &Transaction<'_>) {
         json.raw(br#","inner":{"vlan":{"id":""#).number(id).raw(br#""}}"#);
     }
     json.raw(br#"},"client":"#);
-    let client = peer(json, &flow.client, t.request());
+    match client {
+        Some(client) => {
+            named_client(json, client, t.request());
+            json.raw(br#","source":"#);
+            peer(json, &flow.client, t.request());
+        }
+        None => {
+            let client = peer(json, &flow.client, t.request());
+            json.raw(br#","source":"#).0.extend_from_within(client);
+        }
+    }
     json.raw(br#","server":"#);
     let server = peer(json, &flow.server, t.response());
-    json.raw(br#","source":"#).0.extend_from_within(client);
     json.raw(br#","destination":"#).0.extend_from_within(server);
+}
+
+/// Appends a client that is not the peer of the connection.
+fn named_client(json: &mut Json<'_>, client: &Client, sent: Option<&Message>) {
+    json.raw(br#"{"ip":""#).raw(IpText::new(client.ip).as_bytes());
+    if let Some(port) = client.port {
+        json.raw(br#"","port":"#).number(port).raw(br#","bytes":"#);
+    } else {
+        json.raw(br#"","bytes":"#);
+    }
+    json.number(sent.map_or(0, message::size)).raw(b"}");
 }
 
 /// Appends one side of the connection, and says where it stands.
@@ -101,10 +124,21 @@ fn version(json: &mut Json<'_>, version: Option<Version>) {
 }
 
 /// What Elastic Common Schema has no names for.
-fn own(json: &mut Json<'_>, t: &Transaction<'_>, api: Option<&Api>) {
+fn own(json: &mut Json<'_>, t: &Transaction<'_>, client: Option<&Client>, api: Option<&Api>) {
     json.raw(br#","harken":{"schema_version":""#).raw(SCHEMA_VERSION.as_bytes());
     json.raw(br#"","uid":""#).raw(t.flow.uid.as_bytes());
     json.raw(br#"","depth":"#).number(t.exchange.depth);
+    if let Some(client) = client {
+        json.raw(br#","client":{"named_by":""#).raw(client.named.name().as_bytes()).raw(br#""}"#);
+    }
+    if let Some(request) = t.request() {
+        json.raw(br#","fingerprint":{"http":""#);
+        fingerprint::client(request, json.0);
+        if let Some(client) = &request.client {
+            json.raw(br#"","http2":""#).text(client.as_bytes());
+        }
+        json.raw(br#""}"#);
+    }
     timing(json, t);
     completeness(json, t.exchange);
     if let Some(api) = api {
@@ -183,7 +217,7 @@ fn timing(json: &mut Json<'_>, t: &Transaction<'_>) {
 fn completeness(json: &mut Json<'_>, exchange: &Exchange) {
     let sides =
         [(exchange.request.as_deref(), b"request".as_slice()), (exchange.response.as_deref(), b"response")];
-    let [request, response] = sides.map(|(m, _)| m.map_or("missing", |m| m.completeness.name()).as_bytes());
+    let [request, response] = sides.map(|(m, _)| Seen::of(m).name().as_bytes());
     json.raw(br#","completeness":{"request":""#).raw(request);
     json.raw(br#"","response":""#).raw(response);
     json.raw(br#"","pairing":""#).raw(exchange.pairing.name().as_bytes()).raw(b"\"");

@@ -7,7 +7,12 @@ use harken_wire::Encap;
 
 fn holds(terms: &[&str], exchange: &Exchange) -> bool {
     let flow = flow(Form::Json, Encap { vni: Some(42), ..Encap::default() });
-    Filter::parse(terms).unwrap().matches(&Transaction { flow: &flow, exchange, masking: None })
+    Filter::parse(terms).unwrap().matches(&Transaction {
+        flow: &flow,
+        exchange,
+        masking: None,
+        trust: crate::Trust::private(),
+    })
 }
 
 #[test]

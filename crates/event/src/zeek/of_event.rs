@@ -32,8 +32,8 @@ fn record<R: Row>(row: &mut R, event: &Value, ts: Timestamp) {
     let has_version = finally.is_some() || response.0.is_some() && request.0.is_some();
     row.start(ts);
     row.name(&super::column::UID, text("/harken/uid"));
-    row.name(&super::column::ORIG_H, text("/client/ip"));
-    row.count(&super::column::ORIG_P, count("/client/port"));
+    row.name(&super::column::ORIG_H, text("/source/ip"));
+    row.count(&super::column::ORIG_P, count("/source/port"));
     row.name(&super::column::RESP_H, text("/server/ip"));
     row.count(&super::column::RESP_P, count("/server/port"));
     row.count(&log::TRANS_DEPTH, count("/harken/depth"));

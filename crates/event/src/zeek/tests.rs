@@ -12,7 +12,7 @@ use proptest::prelude::*;
 fn http_line(form: Form, exchange: &Exchange) -> String {
     let flow = flow(form, Encap::default());
     let mut out = Vec::new();
-    let transaction = Transaction { flow: &flow, exchange, masking: None };
+    let transaction = Transaction { flow: &flow, exchange, masking: None, trust: crate::Trust::private() };
     HttpLog::new(form).write(&transaction, &mut out);
     let line = String::from_utf8(out).unwrap();
     if is_kept_whole(exchange) {
@@ -152,7 +152,10 @@ fn a_prefix_of_the_other_form_is_not_used() {
     for form in [Form::Json, Form::Tsv] {
         let lines = [&json, &tsv].map(|flow| {
             let mut out = Vec::new();
-            HttpLog::new(form).write(&Transaction { flow, exchange: &exchange, masking: None }, &mut out);
+            HttpLog::new(form).write(
+                &Transaction { flow, exchange: &exchange, masking: None, trust: crate::Trust::private() },
+                &mut out,
+            );
             out
         });
         assert_eq!(lines[0], lines[1]);
@@ -325,7 +328,12 @@ fn speed_of_http_log() {
         for _ in 0..rounds {
             out.clear();
             log.write(
-                std::hint::black_box(&Transaction { flow: &flow, exchange: &exchange, masking: None }),
+                std::hint::black_box(&Transaction {
+                    flow: &flow,
+                    exchange: &exchange,
+                    masking: None,
+                    trust: crate::Trust::private(),
+                }),
                 &mut out,
             );
         }

@@ -209,7 +209,8 @@ pub struct Analysis {
     pub filter: Vec<String>,
 
     /// Bytes kept of each body, after decoding, a side; `k` and `m` are understood, 0 turns bodies off.
-    /// Only events have them: `--format ecs`, `--spool`. [default: 16k with one of these, else 0]
+    /// Events and the table are made from them: `--format ecs`, `--spool`. [default: 16k with one of these or the
+    /// table, else 0]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub bodies: Option<usize>,
 
@@ -221,6 +222,11 @@ pub struct Analysis {
     /// Mask nothing.
     #[arg(long, conflicts_with = "masking")]
     pub show_secrets: bool,
+
+    /// Network whose hosts are believed when they name the client that they speak for (X-Forwarded-For, Forwarded, PROXY
+    /// protocol, ...): repeat for several; `private` stands for all private ones, `none` for nobody.
+    #[arg(long, value_name = "NETWORK", default_values_t = ["private".to_owned()])]
+    pub trusted_proxy: Vec<String>,
 
     /// Whether the tunnel belongs to a connection's identity.
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = TunnelInKey::Vni)]

@@ -174,7 +174,9 @@ impl Way {
     /// With a spool they have a thread of their own, except where somebody looks on.
     fn of(transactions: Transactions, config: &Config, interactive: bool) -> Result<Self> {
         Ok(match transactions.events.is_some() && !interactive {
-            true => Self::Apart(Apart::start(transactions, config.masking.clone())?),
+            true => {
+                Self::Apart(Apart::start(transactions, config.masking.clone(), Arc::clone(&config.trust))?)
+            }
             false => Self::Here(transactions),
         })
     }

@@ -31,9 +31,10 @@ impl Table {
         }
         let exchange = transaction.exchange;
         let flow = transaction.flow;
-        let mut client = flow.client.ip.to_string();
-        client.push(':');
-        client.push_str(&flow.client.port.to_string());
+        let client = match transaction.client() {
+            Some(client) => client.ip.to_string(),
+            None => format!("{}:{}", flow.client.ip, flow.client.port),
+        };
         let method = exchange.request.as_ref().map_or("-".into(), |m| printable(m.method()));
         let status = match exchange.response.as_ref().map(|m| m.status) {
             Some(0) => "?".to_owned(),

@@ -4,14 +4,15 @@ use super::message::{self, Filler};
 use super::side::{Found, Missing, Side};
 use crate::analyzer::Analyzer;
 use crate::body::coder::Coder;
-use crate::conn::nothing;
 use crate::exchange::{Exchange, Informational, Pairing};
 use crate::h1::framing;
 use crate::h1::pairing::{Upgraded, weight};
+use crate::held::nothing;
 use crate::message::{Completeness, Framing, Message};
 use harken_flow::{Chunk, Dir, Gap};
 use harken_wire::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// Bytes that a direction may hold for itself whatever else is held: a table of the usual size (RFC 9113 section 6.5.2), with
 /// what its entries cost here.
@@ -56,6 +57,8 @@ pub(crate) struct H2 {
     response: Side,
     streams: BTreeMap<u32, Stream>,
     depth: u32,
+    /// The client's fingerprint; `None` where its beginning was not seen.
+    client: Option<Arc<str>>,
     /// Streams that the client has reset, with where and when: their answer may be under way.
     reset: VecDeque<(u32, u64, Timestamp)>,
     /// Joined in the middle.
@@ -75,6 +78,7 @@ impl H2 {
             response: Side::new(false, is_partial),
             streams: BTreeMap::new(),
             depth,
+            client: None,
             reset: VecDeque::new(),
             is_partial,
         }
@@ -216,9 +220,13 @@ impl H2 {
         } else {
             let mut filler = Filler::new(&mut message, limits);
             let outcome = side.decoder.decode(&block, |field| filler.take(field));
-            filler.finish();
+            let (order, count) = filler.finish();
+            if let Some(greeting) = side.greeting.take() {
+                self.client = Some(greeting.fingerprint(order.get(..count).unwrap_or_default()));
+            }
             outcome
         };
+        let side = self.side(chunk.dir);
         side.recycle(block);
         if outcome.is_err() {
             side.decoder.lose();
@@ -230,7 +238,10 @@ impl H2 {
             message.head_end = chunk.ts;
             message.first_body = chunk.ts;
             match dir {
-                Dir::Orig => cx.stats.requests += 1,
+                Dir::Orig => {
+                    cx.stats.requests += 1;
+                    message.client.clone_from(&self.client);
+                }
                 Dir::Resp => cx.stats.responses += 1,
             }
         }

@@ -8,13 +8,13 @@ const USUAL: u32 = 16_384;
 /// Types of frames that are read.
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
-const PRIORITY: u8 = 2;
+pub(super) const PRIORITY: u8 = 2;
 pub(super) const RST_STREAM: u8 = 3;
 pub(super) const SETTINGS: u8 = 4;
 pub(super) const PUSH_PROMISE: u8 = 5;
 pub(super) const PING: u8 = 6;
 const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
+pub(super) const WINDOW_UPDATE: u8 = 8;
 pub(super) const CONTINUATION: u8 = 9;
 /// RFC 9218 section 7.1.
 const PRIORITY_UPDATE: u8 = 16;

@@ -9,12 +9,15 @@ pub(super) struct Filler<'a> {
     limits: HeadLimits,
     /// `:authority`, which becomes `host`: that is the field it stands for (section 8.3.1).
     has_authority: bool,
+    /// The first letters of the pseudo-fields, in their order.
+    order: [u8; 4],
+    pseudo: usize,
 }
 
 impl<'a> Filler<'a> {
     pub(super) fn new(message: &'a mut Message, limits: HeadLimits) -> Self {
         message.version = Some(Version { major: 2, minor: 0 });
-        Self { message, limits, has_authority: false }
+        Self { message, limits, has_authority: false, order: [0; 4], pseudo: 0 }
     }
 
     /// Takes a field. One that is not known marks the message.
@@ -22,6 +25,12 @@ impl<'a> Filler<'a> {
         let (Some(name), Some(value)) = (field.name, field.value) else {
             return unknown(self.message);
         };
+        if let [b':', letter, ..] = name
+            && let Some(place) = self.order.get_mut(self.pseudo)
+        {
+            *place = *letter;
+            self.pseudo += 1;
+        }
         match name {
             b":method" => self.message.first = self.append(value),
             b":path" => self.message.second = self.append(value),
@@ -71,13 +80,14 @@ impl<'a> Filler<'a> {
         }
     }
 
-    /// The block is over.
-    pub(super) fn finish(self) {
+    /// The block is over. The first letters of its pseudo-fields, in their order.
+    pub(super) fn finish(self) -> ([u8; 4], usize) {
         self.message.trailers_at = self.message.fields.len();
         self.message.head_len = self.message.head.len() as u64;
         if self.message.head.contains(&0) {
             self.message.desync.add(Desync::NUL);
         }
+        (self.order, self.pseudo)
     }
 }
 

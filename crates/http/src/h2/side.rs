@@ -3,6 +3,7 @@ use super::frame::{
     self, CONTINUATION, DATA, END_HEADERS, HEADER, HEADERS, Head, PADDED, PRIORITY_FLAG, PUSH_PROMISE,
     RST_STREAM,
 };
+use super::greeting::Greeting;
 use super::hpack::Decoder;
 use crate::analyzer::Analyzer;
 use crate::probe::PREFACE;
@@ -82,6 +83,8 @@ pub(super) struct Side {
     pub(super) has_gap: bool,
     /// What it counts for in the budget of held bytes.
     pub(super) weight: u64,
+    /// What a client says before its first request.
+    pub(super) greeting: Option<Box<Greeting>>,
 }
 
 impl Side {
@@ -97,6 +100,7 @@ impl Side {
             ended: false,
             has_gap: is_partial,
             weight: 0,
+            greeting: has_preface.then(Box::default),
         }
     }
 
@@ -210,6 +214,9 @@ impl Side {
             }
             _ => {
                 self.phase = if is_over { Phase::Head } else { Phase::Payload(payload) };
+                if let Some(greeting) = &mut self.greeting {
+                    greeting.take(head, content, is_over);
+                }
                 let is_reset = is_over && head.kind == RST_STREAM;
                 (used, if is_reset { Found::Reset { stream: head.stream } } else { Found::Nothing })
             }
@@ -280,6 +287,7 @@ impl Side {
     /// Bytes are missing.
     pub(super) fn gap(&mut self, len: u64) -> Missing {
         self.has_gap = true;
+        self.greeting = None;
         let phase = std::mem::replace(&mut self.phase, Phase::Lost);
         if let Phase::Payload(mut payload) = phase
             && !payload.is_fresh

@@ -356,3 +356,31 @@ fn a_response_behind_a_reset() {
         )
     );
 }
+
+/// The form of Akamai's paper, with the priorities that Firefox sends.
+#[test]
+fn how_a_client_begins() {
+    let of = |frames: &[Vec<u8>], gap: u64| {
+        let mut talk = Talk::new(false);
+        talk.say(Dir::Orig, &[PREFACE, &frames.concat()].concat());
+        if gap > 0 {
+            talk.miss(Dir::Orig, gap);
+        }
+        talk.say(Dir::Orig, &[frame(1, 5, 15, GET), frame(1, 5, 17, AGAIN)].concat());
+        let requests = talk.end().into_iter().map(|exchange| exchange.request.unwrap().client);
+        let mut told: Vec<_> = requests.collect();
+        told.dedup();
+        assert_eq!(told.len(), 1, "all requests have the same");
+        told.remove(0).map(|text| text.to_string())
+    };
+    let settings = frame(4, 0, 0, &[0, 1, 0, 1, 0, 0, 0, 4, 0, 2, 0, 0, 0, 5, 0, 0, 64, 0]);
+    let window = frame(8, 0, 0, &[0, 0xbf, 0, 1]);
+    let priority = |stream, on: u8, weight| frame(2, 0, stream, &[0, 0, 0, on, weight]);
+    assert_eq!(
+        of(&[settings.clone(), window, priority(3, 0, 200), priority(9, 7, 0)], 0).unwrap(),
+        "1:65536;4:131072;5:16384|12517377|3:0:0:201,9:0:7:1|m,s,p,a"
+    );
+    assert_eq!(of(&[frame(4, 0, 0, &[])], 0).unwrap(), "|00|0|m,s,p,a");
+    // What was missed might have been part of it.
+    assert_eq!(of(&[settings], 13), None);
+}

@@ -160,6 +160,14 @@ fn apis() -> Vec<Exchange> {
             (json, r#"{"error":"invalid_grant"}"#),
         ),
         exchange("POST /soap", "Content-Type: text/xml\r\n", envelope, ("", "")),
+        // A client behind a proxy, by HTTP/2.
+        {
+            let mut forwarded = exchange("GET /", "X-Forwarded-For: 203.0.113.7:4711\r\n", "", ("", ""));
+            if let Some(request) = &mut forwarded.request {
+                request.client = Some("1:65536|00|0|m,p".into());
+            }
+            forwarded
+        },
         // What is left of a body that was cut.
         exchange("POST /v1/messages", json, r#"{"model":"m","#, ("", "")),
     ]
@@ -231,7 +239,7 @@ fn the_schema_describes_every_field() {
         assert_ne!(schema.get("type"), Some(&json!("null")), "{at}");
     }
     let schema = schema();
-    assert_eq!(schema["$id"], json!("urn:harken:schema:event:3.1.0"));
+    assert_eq!(schema["$id"], json!("urn:harken:schema:event:4.0.0"));
     let mut count = 0;
     walk(&schema, "event", &mut count);
     assert!(count > 90, "{count} fields");
