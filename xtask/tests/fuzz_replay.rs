@@ -32,6 +32,7 @@ targets! {
     http1 in "../../fuzz/fuzz_targets/http1.rs",
     http2 in "../../fuzz/fuzz_targets/http2.rs",
     body in "../../fuzz/fuzz_targets/body.rs",
+    websocket in "../../fuzz/fuzz_targets/websocket.rs",
     tls in "../../fuzz/fuzz_targets/tls.rs",
     units in "../../fuzz/fuzz_targets/units.rs",
     api in "../../fuzz/fuzz_targets/api.rs",

@@ -4,6 +4,7 @@
 //! table) cannot hold them: a masked value is appended to the head of the message, and its span is set to there.
 use crate::auth::user_name;
 use crate::fields::{credentials, proxy_field};
+use harken_http::websocket::Close;
 use harken_http::{Coding, Exchange, Known, Message, Span};
 use harken_mask::{Config, ConfigError, Masked, Masker, Report};
 
@@ -27,11 +28,12 @@ enum Place {
     ResponseHeaders,
     ResponseTrailers,
     ResponseBody,
+    CloseReason,
 }
 
 impl Place {
     /// Where they are in the event, by number.
-    const PATHS: [&str; 8] = [
+    const PATHS: [&str; 9] = [
         "user.name",
         "url",
         "http.request.headers",
@@ -40,6 +42,7 @@ impl Place {
         "http.response.headers",
         "http.response.trailers",
         "http.response.body.content",
+        "harken.websocket.close.reason",
     ];
 }
 
@@ -86,6 +89,10 @@ impl Masking {
         if let Some(response) = exchange.response.as_deref_mut() {
             self.message(response, [Place::ResponseHeaders, Place::ResponseTrailers, Place::ResponseBody]);
         }
+        if let Some(close) = exchange.websocket.as_deref_mut().and_then(|websocket| websocket.close.as_mut())
+        {
+            self.close(close);
+        }
     }
 
     /// The user name in the Basic credentials of the last exchange.
@@ -97,6 +104,15 @@ impl Masking {
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&'static str, &Masked)> {
         let reports = Place::PATHS.into_iter().zip(&self.reports);
         reports.flat_map(|(path, report)| report.entries.iter().map(move |entry| (path, entry)))
+    }
+
+    fn close(&mut self, close: &mut Close) {
+        let Self { masker, out, reports, .. } = self;
+        let Some(report) = reports.get_mut(Place::CloseReason as usize) else { return };
+        out.clear();
+        if masker.text(close.reason.as_bytes(), out, report) {
+            close.reason = String::from_utf8_lossy(out).into_owned();
+        }
     }
 
     /// Keeps the user name, since the credentials are going to be masked as a whole.
@@ -188,8 +204,16 @@ fn append(head: &mut Vec<u8>, value: &[u8]) -> Span {
 
 /// Whether the Zeek logs show a field of this name.
 fn is_logged(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 6] =
-        [b"host", b"origin", b"referer", b"user-agent", b"content-type", b"content-disposition"];
+    const NAMES: [&[u8]; 8] = [
+        b"host",
+        b"origin",
+        b"referer",
+        b"user-agent",
+        b"content-type",
+        b"content-disposition",
+        b"sec-websocket-protocol",
+        b"sec-websocket-extensions",
+    ];
     NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)) || proxy_field(name)
 }
 

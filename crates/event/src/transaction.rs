@@ -61,7 +61,9 @@ impl<'a> Transaction<'a> {
     /// The transaction's identifier.
     pub fn id(&self) -> EventId {
         let at = |m: Option<&Message>| m.map(|m| m.offset);
-        EventId::new(&self.flow.uid, self.exchange.depth, at(self.request()), at(self.response()))
+        // What a transaction is told of later has another identifier.
+        let depth = self.exchange.depth | u32::from(self.exchange.websocket.is_some()) << 31;
+        EventId::new(&self.flow.uid, depth, at(self.request()), at(self.response()))
     }
 
     /// The header fields of the request that events and logs name.

@@ -155,6 +155,28 @@ fn tls_is_as_zeek_has_it() {
     assert!(equal >= 78);
 }
 
+/// The fields of `websocket.log`. What a client offers may hold a token, which is masked here.
+const WEBSOCKET_FIELDS: [&str; 6] =
+    ["host", "uri", "user_agent", "subprotocol", "server_extensions", "client_extensions"];
+
+#[test]
+fn websocket_is_as_zeek_has_it() {
+    let Some(corpus) = corpus() else { return };
+    let logs = scratch("corpus-websocket");
+    let (mut equal, mut wrong) = (0, Vec::new());
+    for (case, capture) in corpus.iter().filter(|(case, _)| case.join("websocket.log").is_file()) {
+        let dir = logs.join(case.file_name().unwrap());
+        replay(capture, &dir, &[]);
+        let (same, differing) =
+            compare(&case.join("websocket.log"), &dir.join("websocket.log"), &WEBSOCKET_FIELDS);
+        equal += same;
+        wrong.extend(differing.into_iter().map(|line| format!("{}: {line}", case.display())));
+    }
+    println!("{equal} connections equal");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(equal >= 3);
+}
+
 #[test]
 fn transactions_are_as_zeek_has_them() {
     let mut explained = explained();

@@ -25,7 +25,9 @@ fn check(kind: &str, truth: impl Fn(&Value) -> Value, told: impl Fn(&Value) -> V
         lines
     };
     let want = sorted(lines(&folder.join("truth.jsonl")), &truth);
-    let have = sorted(lines(&out.join("events.json")), &told);
+    let events = lines(&out.join("events.json")).into_iter();
+    let dataset = if kind == "websocket" { "harken.websocket" } else { "harken.http" };
+    let have = sorted(events.filter(|event| event["event"]["dataset"] == dataset).collect(), &told);
     assert!(want.len() >= 10, "{kind} has a truth");
     assert_eq!(want, have, "{kind}");
 }
@@ -146,4 +148,32 @@ fn mcp() {
             ])
         },
     );
+}
+
+#[test]
+fn websocket() {
+    let truth = |line: &Value| {
+        let sides = ["client", "server"].map(|side| {
+            let side = &line[side];
+            json!([side["texts"], side["binaries"], side["bytes"], side["compressed"]])
+        });
+        json!([line["path"], sides, line["pings"], line["close"]])
+    };
+    check("websocket", truth, |event| {
+        let seen = &event["harken"]["websocket"];
+        let number = |side: &str, name: &str| seen[side][name].as_u64().unwrap_or(0);
+        let sides = ["client", "server"].map(|side| {
+            assert!(seen[side]["partial"].is_null());
+            let compressed = number(side, "compressed");
+            // How small a message becomes is not in the truth.
+            let bytes = (compressed == 0).then(|| number(side, "bytes"));
+            json!([number(side, "texts"), number(side, "binaries"), bytes, compressed])
+        });
+        assert_eq!(number("client", "pings"), number("server", "pongs"));
+        let close = seen["close"].as_object().map(|close| {
+            let reason = close.get("reason").cloned().unwrap_or_else(|| json!(""));
+            json!({"by": close["by"], "code": close["code"], "reason": reason})
+        });
+        json!([at(event, "/url/path"), sides, number("client", "pings"), close])
+    });
 }

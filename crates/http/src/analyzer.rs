@@ -283,6 +283,17 @@ impl Analyzer {
         self.done.push_back(exchange);
     }
 
+    /// The exchange that was given out last, once more, when it was one that has changed the protocol.
+    pub(crate) fn last_switch(&self) -> Option<Exchange> {
+        let last = self.done.back()?;
+        last.response.as_ref().is_some_and(|response| response.status == 101).then(|| last.clone())
+    }
+
+    /// Gives an exchange out that was before, and is no further transaction.
+    pub(crate) fn give_out_again(&mut self, exchange: Exchange) {
+        self.done.push_back(exchange);
+    }
+
     pub(crate) fn opaque(&mut self, conn: &mut Conn, protocol: Protocol) {
         conn.drop_held(self);
         if let Some(count) = self.stats.opaque.get_mut(protocol.index()) {

@@ -1,4 +1,6 @@
 //! One connection: found out what it speaks, read as HTTP, or given up as opaque.
+mod other;
+
 use crate::analyzer::Analyzer;
 use crate::h1::conn::{H1, Turn};
 use crate::h2::conn::H2;
@@ -9,6 +11,7 @@ use crate::protocol::Protocol;
 use crate::proxy;
 use crate::tls::Session;
 use crate::tls::hello::is_unfinished;
+use crate::websocket::Talk;
 use harken_flow::{Chunk, Dir, Gap, Verdict};
 use harken_wire::{Ip, Timestamp};
 
@@ -33,6 +36,7 @@ pub(crate) enum Mode {
     Http2(Box<H2>),
     /// TLS, whose handshake is not over.
     Tls(Box<Session>),
+    WebSocket(Box<Talk>),
     Opaque(Protocol),
     /// Both directions have ended and everything was given out: nothing is kept while the flow lingers.
     Done,
@@ -135,6 +139,11 @@ impl Conn {
                 let is_over = session.data(chunk.dir, chunk.bytes, chunk.ts);
                 self.look_at_tls(cx, is_over)
             }
+            Mode::WebSocket(talk) => {
+                cx.stats.parsed += chunk.bytes.len() as u64;
+                let is_over = talk.data(chunk);
+                self.look_at_talk(cx, is_over)
+            }
             Mode::Opaque(_) | Mode::Done => {
                 cx.stats.skipped += chunk.bytes.len() as u64;
                 Verdict::Ignore
@@ -157,6 +166,7 @@ impl Conn {
 
     /// What the connection is after a chunk.
     fn turn(&mut self, cx: &mut Analyzer, turn: Turn, chunk: &Chunk<'_>) -> Verdict {
+        let begun = if matches!(turn, Turn::WebSocket { .. }) { cx.last_switch() } else { None };
         if !matches!(turn, Turn::Http | Turn::Http2 { .. })
             && let Mode::Http(h1) = &mut self.mode
         {
@@ -166,6 +176,7 @@ impl Conn {
         match turn {
             Turn::Http => Verdict::Continue,
             Turn::Http2 { rest } => self.upgrade(cx, chunk, rest),
+            Turn::WebSocket { rest } => self.talk(cx, chunk, rest, begun),
             Turn::Opaque(protocol) => {
                 cx.opaque(self, protocol);
                 Verdict::Ignore
@@ -266,59 +277,6 @@ impl Conn {
         match bytes.is_empty() {
             true => Verdict::Continue,
             false => self.probe(cx, &Chunk { offset: whole.offset + length as u64, bytes, ..whole }),
-        }
-    }
-
-    /// A ClientHello: TLS, unless the server answers in HTTP that it does not understand.
-    fn client_hello(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
-        let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
-        if probe.tls.is_some() || probe.other != [false, false] {
-            return self.begin_tls(cx, chunk);
-        }
-        let mut session = Box::<Session>::default();
-        let held = probe.sides.get(chunk.dir as usize).and_then(|held| held.as_deref());
-        session.data(chunk.dir, held.map_or(chunk.bytes, |held| &held.bytes), chunk.ts);
-        probe.tls = Some(session);
-        self.pass(cx, chunk)
-    }
-
-    /// TLS it is: what was held, and what comes, is the rest of its handshake.
-    fn begin_tls(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
-        let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
-        let held = probe.take(cx, chunk.dir);
-        let bytes = held.as_ref().map_or(chunk.bytes, |held| &held.bytes);
-        let mut session = probe.tls.take().unwrap_or_default();
-        self.drop_held(cx);
-        cx.stats.skipped += bytes.len() as u64;
-        let is_over = session.data(chunk.dir, bytes, chunk.ts);
-        self.mode = Mode::Tls(session);
-        self.look_at_tls(cx, is_over)
-    }
-
-    /// Goes on with a handshake, unless it is over or there is no memory for it.
-    fn look_at_tls(&mut self, cx: &mut Analyzer, is_over: bool) -> Verdict {
-        let Mode::Tls(session) = &mut self.mode else { return Verdict::Continue };
-        let holds = session.holds();
-        cx.reweigh(&mut session.weight, holds);
-        if is_over || holds > 0 && cx.is_over_budget() {
-            self.end_tls(cx);
-            return Verdict::Ignore;
-        }
-        Verdict::Continue
-    }
-
-    /// Tells what a handshake has told.
-    fn end_tls(&mut self, cx: &mut Analyzer) {
-        let mut session = match &mut self.mode {
-            Mode::Tls(session) => std::mem::take(session),
-            Mode::Probe(probe) if probe.tls.is_some() => probe.tls.take().unwrap_or_default(),
-            _ => return,
-        };
-        cx.reweigh(&mut session.weight, 0);
-        let name = session.server_name().map(str::to_owned);
-        cx.opaque(self, Protocol::Tls(name));
-        if let Some(tls) = session.finish() {
-            cx.tell_tls(tls);
         }
     }
 
@@ -428,6 +386,10 @@ impl Conn {
                 self.midstream = true;
                 Verdict::Continue
             }
+            Mode::WebSocket(talk) => {
+                let is_over = talk.gap(gap);
+                self.look_at_talk(cx, is_over)
+            }
             Mode::Tls(session) => {
                 let is_over = session.gap(gap.dir, gap.len);
                 self.look_at_tls(cx, is_over)
@@ -471,12 +433,13 @@ impl Conn {
 
     pub(crate) fn close(&mut self, cx: &mut Analyzer, ts: Timestamp) {
         self.end_tls(cx);
+        self.end_talk(cx);
         self.end_first_line(cx);
         self.drop_held(cx);
         match &mut self.mode {
             Mode::Http(h1) => h1.close(cx, ts),
             Mode::Http2(h2) => h2.close(cx, ts),
-            Mode::Probe(_) | Mode::Tls(_) | Mode::Opaque(_) | Mode::Done => {}
+            Mode::Probe(_) | Mode::Tls(_) | Mode::WebSocket(_) | Mode::Opaque(_) | Mode::Done => {}
         }
     }
 }

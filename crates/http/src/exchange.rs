@@ -1,4 +1,5 @@
 //! A request and its response.
+use crate::websocket::WebSocket;
 use crate::{Completeness, Framing, Message};
 
 /// One transaction as far as it was seen: a request and the response that belongs to it.
@@ -14,6 +15,8 @@ pub struct Exchange {
     pub informational: Option<Informational>,
     /// How sure it is that the two belong together, or why one is alone.
     pub pairing: Pairing,
+    /// The transaction was given out before: it has begun a WebSocket connection, which is over now and was this.
+    pub websocket: Option<Box<WebSocket>>,
 }
 
 /// An interim response, RFC 9110 section 15.2.

@@ -16,6 +16,7 @@ pub mod probe;
 mod protocol;
 pub mod proxy;
 pub mod tls;
+pub mod websocket;
 
 pub use analyzer::{Analyzer, Limits, Stats};
 pub use conn::Conn;
@@ -25,3 +26,4 @@ pub use message::{
 };
 pub use protocol::Protocol;
 pub use tls::Tls;
+pub use websocket::WebSocket;

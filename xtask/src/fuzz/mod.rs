@@ -41,6 +41,7 @@ const TARGETS: &[Target] = &[
     Target { name: "http1", max_len: 16_384, seeds: Kind::Payloads },
     Target { name: "http2", max_len: 4096, seeds: Kind::Payloads },
     Target { name: "body", max_len: 16_384, seeds: Kind::Payloads },
+    Target { name: "websocket", max_len: 4096, seeds: Kind::Payloads },
     Target { name: "tls", max_len: 8192, seeds: Kind::Payloads },
     Target { name: "units", max_len: 4096, seeds: Kind::Payloads },
     Target { name: "api", max_len: 16_384, seeds: Kind::Payloads },

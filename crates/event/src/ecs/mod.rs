@@ -4,6 +4,7 @@ mod api;
 mod json;
 mod message;
 mod model;
+mod model_parts;
 mod schema;
 mod target;
 mod write;

@@ -6,6 +6,7 @@
 //! may be absent. The comments on the fields are the descriptions in the schema.
 #![expect(dead_code, reason = "there are no values of these types: they only describe")]
 use super::api::{ApiPart, Standard};
+use super::model_parts::{Fingerprint, Messages, NamedClient, WebSocket};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -64,7 +65,7 @@ struct Meta {
     /// Always `access`.
     #[schemars(rename = "type")]
     kinds: [String; 1],
-    /// Always `harken.http`.
+    /// `harken.http`; `harken.websocket` of a WebSocket connection that is over.
     dataset: String,
     /// Nanoseconds from `@timestamp` to the last byte of the transaction.
     duration: u64,
@@ -277,6 +278,9 @@ struct Harken {
     api: Option<ApiPart>,
     /// The messages that the bodies consist of: of gRPC, gRPC-Web, streams of Connect, server-sent events.
     messages: Option<Messages>,
+    /// What a WebSocket connection was used for, of an event when it is over. The transaction that has begun it had an event
+    /// of its own before, and is told here again.
+    websocket: Option<WebSocket>,
     /// Tunnels that were taken off.
     tunnel: Option<Tunnel>,
     /// Reasons to suspect that another reader would see other message boundaries (request smuggling).
@@ -286,52 +290,6 @@ struct Harken {
     /// places, all are masked.
     #[schemars(default)]
     masked: Vec<Masked>,
-}
-
-/// The messages that the bodies consist of.
-#[derive(JsonSchema)]
-struct Messages {
-    /// Those of the request.
-    request: Option<Units>,
-    /// Those of the response.
-    response: Option<Units>,
-}
-
-/// The messages of a body.
-#[derive(JsonSchema)]
-struct Units {
-    /// Whole messages that were seen.
-    count: u64,
-    /// Bytes in them, without envelopes; of server-sent events those of the body.
-    bytes: u64,
-    /// Bytes of the largest.
-    largest: u64,
-    /// How many were compressed, each by itself.
-    #[schemars(default)]
-    compressed: u64,
-    /// When the first was complete: nanoseconds from `@timestamp`.
-    first_ns: Option<i64>,
-    /// When the last was.
-    last_ns: Option<i64>,
-    /// Bytes are missing: there may have been more messages.
-    #[schemars(default)]
-    partial: bool,
-}
-
-/// How the client is known.
-#[derive(JsonSchema)]
-struct NamedClient {
-    /// `proxy_protocol`, `forwarded`, `x-forwarded-for`, `cf-connecting-ip` or `x-real-ip`.
-    named_by: String,
-}
-
-/// What tells programs that send requests apart.
-#[derive(JsonSchema)]
-struct Fingerprint {
-    /// Order and presence of header fields, and what is accepted: `hc1:VERSION:ORDER:ACCEPT`.
-    http: String,
-    /// How a client of HTTP/2 begins: `SETTINGS|WINDOW_UPDATE|PRIORITY|pseudo-fields`.
-    http2: Option<String>,
 }
 
 /// When the parts of the messages were captured: nanoseconds from `@timestamp`, which is when the first byte of the

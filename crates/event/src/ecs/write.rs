@@ -8,6 +8,7 @@ use crate::masking::Masking;
 use crate::transaction::Transaction;
 use crate::url::Url;
 use harken_api::Api;
+use harken_http::websocket::{Dir, WebSocket};
 use harken_http::{Desync, Exchange, Known, Message, Seen, Version};
 use harken_wire::{Encap, GeneveOptions, Ip, TunnelKind};
 
@@ -63,7 +64,8 @@ fn meta(json: &mut Json<'_>, t: &Transaction<'_>) {
     };
     json.raw(br#"{"@timestamp":""#).time(start);
     json.raw(br#"","ecs":{"version":"8.17.0"},"event":{"id":""#).raw(t.id().as_str().as_bytes());
-    json.raw(br#"","kind":"event","category":["network","web"],"type":["access"],"dataset":"harken.http""#);
+    json.raw(br#"","kind":"event","category":["network","web"],"type":["access"],"dataset":"harken."#);
+    json.raw(if t.exchange.websocket.is_some() { b"websocket\"" } else { b"http\"" });
     json.raw(br#","duration":"#).number(t.end().since(start));
     json.raw(br#","outcome":""#).raw(outcome);
 }
@@ -145,6 +147,9 @@ fn own(json: &mut Json<'_>, t: &Transaction<'_>, client: Option<&Client>, api: O
         api::own(json, api);
     }
     messages(json, t);
+    if let Some(websocket) = &t.exchange.websocket {
+        self::websocket(json, websocket);
+    }
     tunnel(json, &t.flow.encap);
     desync(json, t.exchange);
     if let Some(masking) = t.masking {
@@ -174,6 +179,41 @@ fn messages(json: &mut Json<'_>, t: &Transaction<'_>) {
         }
         if units.is_partial {
             json.raw(br#","partial":true"#);
+        }
+        json.raw(b"},");
+    }
+    json.close(b'}');
+}
+
+/// What a WebSocket connection was used for.
+fn websocket(json: &mut Json<'_>, websocket: &WebSocket) {
+    json.raw(br#","websocket":{"#);
+    for (side, counts) in [(b"client".as_slice(), &websocket.client), (b"server", &websocket.server)] {
+        json.raw(b"\"").raw(side).raw(br#"":{"frames":"#).number(counts.frames);
+        json.raw(br#","texts":"#).number(counts.texts).raw(br#","binaries":"#).number(counts.binaries);
+        json.raw(br#","bytes":"#).number(counts.bytes).raw(br#","largest":"#).number(counts.largest);
+        for (name, count) in [
+            (br#","compressed":"#.as_slice(), counts.compressed),
+            (br#","pings":"#, counts.pings),
+            (br#","pongs":"#, counts.pongs),
+        ] {
+            if count > 0 {
+                json.raw(name).number(count);
+            }
+        }
+        if counts.is_partial {
+            json.raw(br#","partial":true"#);
+        }
+        json.raw(b"},");
+    }
+    if let Some(close) = &websocket.close {
+        let by: &[u8] = if close.by == Dir::Orig { b"client" } else { b"server" };
+        json.raw(br#""close":{"by":""#).raw(by).raw(b"\"");
+        if let Some(code) = close.code {
+            json.raw(br#","code":"#).number(code);
+        }
+        if !close.reason.is_empty() {
+            json.raw(br#","reason":""#).text(close.reason.as_bytes()).raw(b"\"");
         }
         json.raw(b"},");
     }

@@ -13,6 +13,7 @@ pub mod sensor;
 mod site;
 pub mod ssl;
 pub mod tunnel;
+pub mod websocket;
 pub mod weird;
 
 use crate::flow::FlowInfo;
@@ -48,6 +49,8 @@ pub const CONN: Log = Log { path: "conn", columns: conn::COLUMNS };
 pub const WEIRD: Log = Log { path: "weird", columns: weird::COLUMNS };
 /// One TLS connection a line.
 pub const SSL: Log = Log { path: "ssl", columns: ssl::COLUMNS };
+/// One WebSocket connection a line.
+pub const WEBSOCKET: Log = Log { path: "websocket", columns: websocket::COLUMNS };
 /// How the sensor is doing, one line a period.
 pub const STATS: Log = Log { path: "stats", columns: sensor::stats::COLUMNS };
 /// What the capture misses, a few lines a period.

@@ -175,6 +175,7 @@ mod tests {
             filter: None,
             writer: Writer::of(Format::ZeekJson, Form::Json),
             lines: None,
+            websocket: None,
             events: Some(Events::new(&spool)),
         };
         let mut apart = Apart::start(transactions, None, Arc::default()).unwrap();

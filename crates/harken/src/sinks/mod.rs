@@ -53,6 +53,7 @@ pub struct Logs {
     conn: Arc<Dest>,
     weird: Arc<Dest>,
     ssl: Arc<Dest>,
+    websocket: Arc<Dest>,
     tunnel: Arc<Dest>,
 }
 
@@ -71,6 +72,7 @@ impl Plan {
             conn: Dest::file(&dir.join("conn.log"))?,
             weird: Dest::file(&dir.join("weird.log"))?,
             ssl: Dest::file(&dir.join("ssl.log"))?,
+            websocket: Dest::file(&dir.join("websocket.log"))?,
             tunnel: Dest::file(&dir.join("tunnel.log"))?,
         };
         self.logs = Some(logs);
@@ -85,6 +87,7 @@ impl Plan {
             all.push((&logs.conn, Some(zeek::CONN)));
             all.push((&logs.weird, Some(zeek::WEIRD)));
             all.push((&logs.ssl, Some(zeek::SSL)));
+            all.push((&logs.websocket, Some(zeek::WEBSOCKET)));
             all.push((&logs.tunnel, Some(zeek::TUNNEL)));
         }
         all
@@ -139,8 +142,8 @@ pub struct Live {
     pub format: Format,
     /// Form of the Zeek logs.
     pub form: Form,
-    /// The logs: transactions, conn, weird, ssl, tunnel.
-    pub logs: [LogHandle; 5],
+    /// The logs: transactions, conn, weird, ssl, websocket, tunnel.
+    pub logs: [LogHandle; 6],
     /// Tunnels that were told of.
     pub tunnels: Tunnels,
     /// Where events wait for the connector.
@@ -197,6 +200,7 @@ impl Sinks {
                 format => Writer::of(format, plan.form()),
             },
             lines: plan.transactions.as_ref().map(lines),
+            websocket: plan.logs.as_ref().map(|logs| (blocks(&logs.websocket), plan.form())),
             events: plan.spool.as_ref().map(Events::new),
         };
         Ok(Self {
@@ -213,11 +217,12 @@ impl Sinks {
 
     /// The output of one shard of a live sensor.
     pub fn live(plan: &Live, config: &Config) -> Result<Self> {
-        let [lines, conn, weird, ssl, tunnel] = plan.logs.clone().map(Lines::log);
+        let [lines, conn, weird, ssl, websocket, tunnel] = plan.logs.clone().map(Lines::log);
         let transactions = Transactions {
             filter: plan.filter.clone(),
             writer: Writer::of(plan.format, plan.form),
             lines: Some(lines),
+            websocket: Some((websocket, plan.form)),
             events: plan.spool.as_ref().map(Events::new),
         };
         Ok(Self {

@@ -5,6 +5,7 @@ use super::table::Table;
 use crate::cli::Format;
 use crate::summary::Summary;
 use harken_event::zeek::http::HttpLog;
+use harken_event::zeek::websocket;
 use harken_event::{Filter, Form, Transaction, ecs};
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub struct Transactions {
     pub writer: Writer,
     /// Where these go.
     pub lines: Option<Lines>,
+    /// `websocket.log`, and its form.
+    pub websocket: Option<(Lines, Form)>,
     /// Their events, for the spool.
     pub events: Option<Events>,
 }
@@ -44,7 +47,9 @@ impl Transactions {
     /// Counts one, which is masked. Whether it is to be written.
     pub fn count(&self, transaction: &Transaction<'_>, summary: &mut Summary) -> bool {
         let is_wanted = self.filter.as_ref().is_none_or(|filter| filter.matches(transaction));
-        if is_wanted {
+        if transaction.exchange.websocket.is_some() {
+            // It was counted when the connection began.
+        } else if is_wanted {
             summary.transaction(transaction);
         } else {
             summary.filtered += 1;
@@ -57,8 +62,15 @@ impl Transactions {
         if let Some(events) = &mut self.events {
             events.add(transaction);
         }
+        if let Some((lines, form)) = self.websocket.as_mut().filter(|_| websocket::is_begun(transaction)) {
+            lines.append(|out| websocket::write(transaction, *form, out));
+        }
         let Some(lines) = &mut self.lines else { return };
         let writer = &mut self.writer;
+        // Zeek's log and the table have a connection when it begins.
+        if transaction.exchange.websocket.is_some() && !matches!(writer, Writer::Ecs(_)) {
+            return;
+        }
         lines.append(|out| match writer {
             Writer::Table(table) => table.write(transaction, out),
             Writer::Http(log) => log.write(transaction, out),
@@ -68,7 +80,7 @@ impl Transactions {
 
     /// Gives on what is still in the buffers.
     pub fn flush(&mut self) {
-        if let Some(lines) = &mut self.lines {
+        for lines in self.lines.iter_mut().chain(self.websocket.as_mut().map(|(lines, _)| lines)) {
             lines.flush();
         }
         if let Some(events) = &mut self.events {

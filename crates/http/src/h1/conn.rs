@@ -21,6 +21,11 @@ pub(crate) enum Turn {
         /// Ordinal of the last transaction.
         depth: u32,
     },
+    /// WebSocket, behind the exchange that was given out last.
+    WebSocket {
+        /// Bytes at the end of the chunk that belong to it already.
+        rest: usize,
+    },
     /// HTTP/2, which answers the request that has asked for it; [`H1::take_upgraded`] has that.
     Http2 {
         /// Bytes at the end of the chunk that belong to it already.
@@ -120,8 +125,8 @@ impl H1 {
         }
         let mut rest = chunk.bytes.len() - at;
         let mut read = chunk.bytes.len();
-        if let Some(Turn::Http2 { rest: left }) = self.turn.as_deref_mut() {
-            // That is read as HTTP/2.
+        if let Some(Turn::Http2 { rest: left } | Turn::WebSocket { rest: left }) = self.turn.as_deref_mut() {
+            // That is read as what it is.
             *left = std::mem::take(&mut rest);
             read = at;
         }
@@ -274,17 +279,17 @@ impl H1 {
     /// The server changes to the protocol that it names (RFC 9110 section 15.2.2), or else to the one that was asked for.
     fn switch(&mut self, cx: &mut Analyzer, response: Box<Message>) {
         let asked = self.slots.current().and_then(|slot| slot.upgrade);
-        let protocol = match upgrade(&response).or(asked) {
+        let turn = match upgrade(&response).or(asked) {
             Some(Upgrade::Http2) => {
                 self.slots.interim_response(cx, response);
                 self.turn = Some(Box::new(Turn::Http2 { rest: 0 }));
                 return;
             }
-            Some(Upgrade::WebSocket) => Protocol::WebSocket,
-            Some(Upgrade::Other) | None => Protocol::Upgraded,
+            Some(Upgrade::WebSocket) => Turn::WebSocket { rest: 0 },
+            Some(Upgrade::Other) | None => Turn::Opaque(Protocol::Upgraded),
         };
         self.slots.complete_response(cx, response);
-        self.turn = Some(Box::new(Turn::Opaque(protocol)));
+        self.turn = Some(Box::new(turn));
     }
 
     pub(crate) fn gap(&mut self, cx: &mut Analyzer, gap: &Gap) -> Turn {

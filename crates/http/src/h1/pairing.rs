@@ -351,5 +351,6 @@ fn emit(cx: &mut Analyzer, slot: Slot, without: Pairing) {
         response: slot.response,
         informational: slot.informational.map(|informational| *informational),
         pairing,
+        websocket: None,
     });
 }

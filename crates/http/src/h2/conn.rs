@@ -352,7 +352,7 @@ impl H2 {
             (None, _) if self.request.has_gap => Pairing::RequestLost,
             (None, _) => Pairing::Unsolicited,
         };
-        cx.emit(Exchange { depth, request, response, informational, pairing });
+        cx.emit(Exchange { depth, request, response, informational, pairing, websocket: None });
     }
 
     /// Bytes are missing.

@@ -2,6 +2,7 @@
 //! not have, and each field of the schema is written.
 use super::*;
 use harken_http::body::units::{Kind, Units};
+use harken_http::websocket::{Close, Counts, Dir, WebSocket};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -167,6 +168,14 @@ fn apis() -> Vec<Exchange> {
                 request.client = Some("1:65536|00|0|m,p".into());
             }
             forwarded
+        },
+        // A WebSocket connection that is over.
+        {
+            let mut over = exchange("GET /ws", "", "", ("", ""));
+            let counts = Counts { compressed: 1, pings: 1, pongs: 1, is_partial: true, ..Counts::default() };
+            let close = Some(Close { by: Dir::Resp, code: Some(1000), reason: "bye".to_owned() });
+            over.websocket = Some(Box::new(WebSocket { client: counts, server: counts, close, last: T0 }));
+            over
         },
         // What is left of a body that was cut.
         exchange("POST /v1/messages", json, r#"{"model":"m","#, ("", "")),
