@@ -18,6 +18,9 @@ pub trait Output {
     /// One transaction is over.
     fn transaction(&mut self, transaction: &Transaction<'_>);
 
+    /// A WebSocket connection is over: the transaction that has begun it, and was given before, with what it was.
+    fn websocket(&mut self, _transaction: &Transaction<'_>) {}
+
     /// One connection is over.
     fn closed(&mut self, closed: &Closed<'_>);
 

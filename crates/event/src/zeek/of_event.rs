@@ -14,8 +14,12 @@ use serde_json::Value;
 ///
 /// The line is the one that [`HttpLog`](super::http::HttpLog) writes, but for what an event does not keep: the version
 /// is that of the request where the response has another, bytes that are not UTF-8 are U+FFFD, and a status line
-/// without a place for a reason phrase is not told from one with an empty phrase.
+/// without a place for a reason phrase is not told from one with an empty phrase. An event that tells of a WebSocket
+/// connection has no line: the transaction that has begun it had one.
 pub fn http(event: &Value, ts: Timestamp, form: Form, out: &mut Vec<u8>) {
+    if event.pointer("/event/dataset").and_then(Value::as_str) == Some("harken.websocket") {
+        return;
+    }
     match form {
         Form::Json => record(&mut Json(out), event, ts),
         Form::Tsv => record(&mut Tsv(out), event, ts),
@@ -135,8 +139,13 @@ fn tags(event: &Value, messages: [Message<'_>; 2]) -> impl Iterator<Item = &'sta
     let text = |name: &str| of(name).and_then(Value::as_str);
     let pairing = Pairing::ALL.into_iter().find(|pairing| text("pairing") == Some(pairing.name()));
     let part = |name: &str| {
-        let missing = [Completeness::Gap, Completeness::Truncated];
-        missing.into_iter().find(|completeness| text(name) == Some(completeness.name())).unwrap_or_default()
+        let has_gap = event.pointer(&format!("/http/{name}/body/missing_bytes")).is_some();
+        match text(name) {
+            Some("gap") => Completeness::Gap,
+            Some("head_only") if has_gap => Completeness::Gap,
+            Some("truncated" | "head_only") => Completeness::Truncated,
+            _ => Completeness::Full,
+        }
     };
     let failed = messages.iter().any(|message| {
         message.0.and_then(|message| message.pointer("/body/decode_failed")?.as_bool()) == Some(true)

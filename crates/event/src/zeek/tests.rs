@@ -44,8 +44,10 @@ fn lines_of_events_are_those_of_the_captures() {
     for folder in std::fs::read_dir(captures).unwrap().map(|entry| entry.unwrap().path()) {
         let Ok(events) = std::fs::read_to_string(folder.join("events.json")) else { continue };
         let log = std::fs::read_to_string(folder.join("http.log")).unwrap();
-        assert_eq!(events.lines().count(), log.lines().count());
-        for (event, line) in events.lines().zip(log.lines()) {
+        // A WebSocket connection that is over is told of in events alone.
+        let events: Vec<_> = events.lines().filter(|event| !event.contains("harken.websocket")).collect();
+        assert_eq!(events.len(), log.lines().count());
+        for (event, line) in events.into_iter().zip(log.lines()) {
             let want: serde_json::Value = serde_json::from_str(line).unwrap();
             let ts = Timestamp((want["ts"].as_f64().unwrap() * 1e9) as u64);
             let mut out = Vec::new();

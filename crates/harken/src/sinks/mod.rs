@@ -315,6 +315,10 @@ impl Output for Sinks {
         }
     }
 
+    fn websocket(&mut self, transaction: &Transaction<'_>) {
+        self.transaction(transaction);
+    }
+
     fn closed(&mut self, closed: &Closed<'_>) {
         if self.summary.closed(closed) {
             self.discover(closed);
