@@ -161,12 +161,12 @@ impl<O: Output> Core<O> {
                 masking.mask(&mut exchange);
             }
             let masking = self.masking.as_ref();
-            self.output.transaction(&Transaction {
-                flow: info,
-                exchange: &exchange,
-                masking,
-                trust: &self.trust,
-            });
+            let trust = &*self.trust;
+            let transaction = Transaction { flow: info, exchange: &exchange, masking, trust };
+            match exchange.websocket {
+                None => self.output.transaction(&transaction),
+                Some(_) => self.output.websocket(&transaction),
+            }
             self.analyzer.recycle(exchange);
         }
         if let Some(tls) = self.analyzer.take_tls() {
