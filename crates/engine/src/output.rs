@@ -18,8 +18,9 @@ pub trait Output {
     /// One transaction is over.
     fn transaction(&mut self, transaction: &Transaction<'_>);
 
-    /// A WebSocket connection is over: the transaction that has begun it, and was given before, with what it was.
-    fn websocket(&mut self, _transaction: &Transaction<'_>) {}
+    /// Something is told beside a transaction that is given before or later: that it goes on for long, or what the WebSocket
+    /// connection was that it has begun ([`harken_http::Exchange::is_aside`]).
+    fn aside(&mut self, _transaction: &Transaction<'_>) {}
 
     /// One connection is over.
     fn closed(&mut self, closed: &Closed<'_>);

@@ -163,9 +163,9 @@ impl<O: Output> Core<O> {
             let masking = self.masking.as_ref();
             let trust = &*self.trust;
             let transaction = Transaction { flow: info, exchange: &exchange, masking, trust };
-            match exchange.websocket {
-                None => self.output.transaction(&transaction),
-                Some(_) => self.output.websocket(&transaction),
+            match exchange.is_aside() {
+                false => self.output.transaction(&transaction),
+                true => self.output.aside(&transaction),
             }
             self.analyzer.recycle(exchange);
         }

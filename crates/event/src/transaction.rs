@@ -61,8 +61,10 @@ impl<'a> Transaction<'a> {
     /// The transaction's identifier.
     pub fn id(&self) -> EventId {
         let at = |m: Option<&Message>| m.map(|m| m.offset);
-        // What a transaction is told of later has another identifier.
-        let depth = self.exchange.depth | u32::from(self.exchange.websocket.is_some()) << 31;
+        // What is told beside a transaction has an identifier of its own.
+        let aside =
+            u32::from(self.exchange.websocket.is_some()) << 31 | u32::from(self.exchange.in_progress) << 30;
+        let depth = self.exchange.depth | aside;
         EventId::new(&self.flow.uid, depth, at(self.request()), at(self.response()))
     }
 

@@ -65,8 +65,8 @@ fn filters_decide_and_are_read_again_when_they_change() {
     harken(&dir, &["replay", "--quiet", "--spool", "spool", capture.to_str().unwrap()]);
     harken(&dir, &["connector", "start"]);
 
-    let done = wait("delivered", || ledger(&dir), |l| l["read"] == 37 && l["waiting"] == 0);
-    assert_eq!((&done["filtered_out"], &done["written"]), (&json!(22), &json!(15)));
+    let done = wait("delivered", || ledger(&dir), |l| l["read"] == 38 && l["waiting"] == 0);
+    assert_eq!((&done["filtered_out"], &done["written"]), (&json!(23), &json!(15)));
     let events = written(&dir);
     assert_eq!(events.len(), 15);
     assert!(events.iter().all(|(method, _)| method != "GET" && method != "HEAD"), "{events:?}");
@@ -79,7 +79,7 @@ fn filters_decide_and_are_read_again_when_they_change() {
     filter(r#"{"defaults": false, "include": [{"name": "failures", "where": {"status": ["5xx"]}}]}"#);
     wait("read again", log, |log| log.contains("filters: read again"));
     harken(&dir, &["spool", "replay", "--pipeline", "p", "--from", "oldest"]);
-    wait("again", || ledger(&dir), |l| l["read"] == 74 && l["waiting"] == 0);
+    wait("again", || ledger(&dir), |l| l["read"] == 76 && l["waiting"] == 0);
     let again = written(&dir).split_off(15);
     assert_eq!(again.len(), 3);
     assert!(again.iter().all(|(_, status)| *status >= 500), "{again:?}");

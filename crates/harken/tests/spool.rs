@@ -36,7 +36,7 @@ fn what_goes_in_comes_out() {
     let status = out(&["spool", "status", "--json", "--spool", &spool]);
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert_eq!(status["events"], 74);
-    assert_eq!(out(&["spool", "peek", "--limit", "37", "--spool", &spool]), events);
+    assert_eq!(out(&["spool", "peek", "--limit", "38", "--spool", &spool]), events);
     // By time: both runs have the events of the last seconds.
     let late = out(&["spool", "peek", "--limit", "99", "--from", "2026-11-24T10:00:12Z", "--spool", &spool]);
     assert_eq!(

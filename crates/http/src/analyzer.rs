@@ -29,6 +29,9 @@ pub struct Limits {
     pub undecided: usize,
     /// Bytes of a connection joined in the middle that are searched for the start of a message.
     pub seek: u64,
+    /// Nanoseconds after which a transaction that is not over is told of ([`Exchange::in_progress`]); it may be up to twice
+    /// that, and on a connection without any payload it is not.
+    pub early: u64,
 }
 
 impl Default for Limits {
@@ -41,6 +44,7 @@ impl Default for Limits {
             undecided: 4096,
             decoders: 256,
             seek: 16 << 20,
+            early: 5_000_000_000,
         }
     }
 }
@@ -58,6 +62,8 @@ pub struct Stats {
     pub responses: u64,
     /// Exchanges given out.
     pub exchanges: u64,
+    /// Exchanges told of before their end.
+    pub early: u64,
     /// Exchanges given out, by [`Pairing`].
     pub pairings: [u64; Pairing::COUNT],
     /// Exchanges given out, by how much of their request was seen ([`Seen`]), and of their response.
@@ -102,6 +108,7 @@ impl Stats {
             (&mut self.requests, other.requests),
             (&mut self.responses, other.responses),
             (&mut self.exchanges, other.exchanges),
+            (&mut self.early, other.early),
             (&mut self.desync, other.desync),
             (&mut self.heads_cut, other.heads_cut),
             (&mut self.pending_dropped, other.pending_dropped),
@@ -287,6 +294,12 @@ impl Analyzer {
     pub(crate) fn last_switch(&self) -> Option<Exchange> {
         let last = self.done.back()?;
         last.response.as_ref().is_some_and(|response| response.status == 101).then(|| last.clone())
+    }
+
+    /// Tells of an exchange that is not over.
+    pub(crate) fn tell_early(&mut self, exchange: Exchange) {
+        self.stats.early += 1;
+        self.done.push_back(exchange);
     }
 
     /// Gives an exchange out that was before, and is no further transaction.

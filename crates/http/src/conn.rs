@@ -27,6 +27,8 @@ pub struct Conn {
     http2: bool,
     /// The client, as a proxy has said by the PROXY protocol.
     proxied: Option<Box<(Ip, u16)>>,
+    /// When transactions that are not over are looked for; once HTTP is spoken.
+    due: Timestamp,
 }
 
 #[derive(Debug)]
@@ -88,7 +90,15 @@ fn later_look(bytes: &[u8], dir: Dir) -> Look {
 
 impl Conn {
     pub(crate) fn new(port: u16, midstream: bool) -> Self {
-        Self { mode: Mode::Probe(Box::default()), port, midstream, http: false, http2: false, proxied: None }
+        Self {
+            mode: Mode::Probe(Box::default()),
+            port,
+            midstream,
+            http: false,
+            http2: false,
+            proxied: None,
+            due: Timestamp(u64::MAX),
+        }
     }
 
     /// Whether HTTP was spoken on this connection.
@@ -124,6 +134,27 @@ impl Conn {
 
     #[inline]
     pub(crate) fn data(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
+        let verdict = self.read(cx, chunk);
+        if chunk.ts >= self.due {
+            self.look_early(cx, chunk.ts);
+        }
+        verdict
+    }
+
+    /// Tells of transactions that have been going on for long.
+    #[cold]
+    fn look_early(&mut self, cx: &mut Analyzer, now: Timestamp) {
+        let before = Timestamp(now.0.saturating_sub(cx.limits.early));
+        self.due = now.plus(cx.limits.early);
+        match &mut self.mode {
+            Mode::Http(h1) => h1.look_early(cx, before),
+            Mode::Http2(h2) => h2.look_early(cx, before),
+            _ => self.due = Timestamp(u64::MAX),
+        }
+    }
+
+    #[inline]
+    fn read(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
         match &mut self.mode {
             Mode::Http(h1) => {
                 let turn = h1.data(cx, chunk);
@@ -330,6 +361,7 @@ impl Conn {
         if !self.http {
             cx.stats.connections += 1;
         }
+        self.due = chunk.ts.plus(cx.limits.early);
         self.http = true;
         let mut turn = Turn::Http;
         if let Some(held) = held_other {
@@ -358,6 +390,7 @@ impl Conn {
         if !self.http {
             cx.stats.connections += 1;
         }
+        self.due = chunk.ts.plus(cx.limits.early);
         (self.http, self.http2) = (true, true);
         self.mode = Mode::Http2(h2);
         Verdict::Continue

@@ -17,6 +17,15 @@ pub struct Exchange {
     pub pairing: Pairing,
     /// The transaction was given out before: it has begun a WebSocket connection, which is over now and was this.
     pub websocket: Option<Box<WebSocket>>,
+    /// The transaction is not over: this is what there is of it, long after it began. It is given out again at its end.
+    pub in_progress: bool,
+}
+
+impl Exchange {
+    /// Whether this is told beside the transaction, which is given out before or later.
+    pub const fn is_aside(&self) -> bool {
+        self.websocket.is_some() || self.in_progress
+    }
 }
 
 /// An interim response, RFC 9110 section 15.2.

@@ -80,7 +80,11 @@ fn show(ex: &Exchange) -> String {
     let info = ex.informational.as_ref().map_or(String::new(), |i| format!(" ({})", i.status));
     let pairing =
         if ex.pairing == Pairing::Paired { String::new() } else { format!(" [{}]", ex.pairing.name()) };
-    format!("{} {request} > {response}{info}{pairing}", ex.depth)
+    let websocket = ex.websocket.as_ref().map_or(String::new(), |seen| {
+        let texts = |side: &harken_http::websocket::Counts| side.texts;
+        format!(" {{websocket {} {}}}", texts(&seen.client), texts(&seen.server))
+    });
+    format!("{} {request} > {response}{info}{pairing}{websocket}", ex.depth)
 }
 
 fn run(midstream: bool, steps: &[Step<'_>]) -> Vec<String> {
@@ -243,7 +247,8 @@ fn upgrade_ends_http() {
             Data(S, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x05hello"),
             Data(C, b"\x81\x85abcd"),
         ],
-        &["1 GET /ws 0 > 101 0"],
+        // The client's message is not whole.
+        &["1 GET /ws 0 > 101 0", "1 GET /ws 0 > 101 0 {websocket 0 1}"],
     );
 }
 
@@ -486,4 +491,40 @@ fn behind_a_proxy() {
     let mut driver = Driver::new(false);
     driver.data(C, &many);
     assert!(driver.finish().len() <= 1);
+}
+
+/// A stream that goes on for long is told of while it does, once, and is a transaction at its end.
+#[test]
+fn in_progress() {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut driver = Driver::new(false);
+    let seconds = 1_000_000_000;
+    driver.data(C, GET_A);
+    driver.data(S, head);
+    for second in 0..60 {
+        driver.clock = second * seconds;
+        driver.data(S, b"9\r\ndata: x\n\n\r\n");
+    }
+    driver.data(S, b"0\r\n\r\n");
+    driver.clock += seconds;
+    driver.data(C, GET_B);
+    driver.data(S, OK_5);
+    assert_eq!(driver.analyzer.stats().early, 1);
+    let exchanges = driver.finish();
+    let told: Vec<_> = exchanges
+        .iter()
+        .map(|exchange| {
+            let response = exchange.response.as_ref().unwrap();
+            let events = response.body.units.as_ref().map_or(0, |units| units.count);
+            (exchange.in_progress, exchange.depth, response.completeness, events)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (true, 1, Completeness::Truncated, 7),
+            (false, 1, Completeness::Full, 60),
+            (false, 2, Completeness::Full, 0)
+        ]
+    );
 }

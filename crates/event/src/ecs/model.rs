@@ -266,6 +266,10 @@ struct Harken {
     uid: String,
     /// Number of the transaction on its connection, from 1.
     depth: u32,
+    /// The transaction is not over, seconds after it began: this is what there is of it. It has another event at its end,
+    /// with the same `harken.uid` and `harken.depth`.
+    #[schemars(default)]
+    in_progress: bool,
     /// How the client is known; absent where it is the side that opened the connection.
     client: Option<NamedClient>,
     /// What tells programs that send requests apart; absent when the request was not seen.

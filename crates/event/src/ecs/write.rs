@@ -130,6 +130,9 @@ fn own(json: &mut Json<'_>, t: &Transaction<'_>, client: Option<&Client>, api: O
     json.raw(br#","harken":{"schema_version":""#).raw(SCHEMA_VERSION.as_bytes());
     json.raw(br#"","uid":""#).raw(t.flow.uid.as_bytes());
     json.raw(br#"","depth":"#).number(t.exchange.depth);
+    if t.exchange.in_progress {
+        json.raw(br#","in_progress":true"#);
+    }
     if let Some(client) = client {
         json.raw(br#","client":{"named_by":""#).raw(client.named.name().as_bytes()).raw(br#""}"#);
     }

@@ -15,9 +15,10 @@ use serde_json::Value;
 /// The line is the one that [`HttpLog`](super::http::HttpLog) writes, but for what an event does not keep: the version
 /// is that of the request where the response has another, bytes that are not UTF-8 are U+FFFD, and a status line
 /// without a place for a reason phrase is not told from one with an empty phrase. An event that tells of a WebSocket
-/// connection has no line: the transaction that has begun it had one.
+/// connection, or of a transaction that is not over, has no line: the transaction has one.
 pub fn http(event: &Value, ts: Timestamp, form: Form, out: &mut Vec<u8>) {
-    if event.pointer("/event/dataset").and_then(Value::as_str) == Some("harken.websocket") {
+    let is_websocket = event.pointer("/event/dataset").and_then(Value::as_str) == Some("harken.websocket");
+    if is_websocket || event.pointer("/harken/in_progress").is_some() {
         return;
     }
     match form {

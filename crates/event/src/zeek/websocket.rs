@@ -21,7 +21,7 @@ pub fn is_begun(transaction: &Transaction<'_>) -> bool {
         let value = message.known(Known::Upgrade).unwrap_or_default();
         value.get(..9).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
     };
-    transaction.exchange.websocket.is_none()
+    !transaction.exchange.is_aside()
         && transaction.response().is_some_and(|response| response.status == 101)
         && [transaction.request(), transaction.response()].into_iter().flatten().any(names)
 }

@@ -315,7 +315,7 @@ impl Output for Sinks {
         }
     }
 
-    fn websocket(&mut self, transaction: &Transaction<'_>) {
+    fn aside(&mut self, transaction: &Transaction<'_>) {
         self.transaction(transaction);
     }
 

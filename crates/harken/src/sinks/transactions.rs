@@ -47,8 +47,8 @@ impl Transactions {
     /// Counts one, which is masked. Whether it is to be written.
     pub fn count(&self, transaction: &Transaction<'_>, summary: &mut Summary) -> bool {
         let is_wanted = self.filter.as_ref().is_none_or(|filter| filter.matches(transaction));
-        if transaction.exchange.websocket.is_some() {
-            // It was counted when the connection began.
+        if transaction.exchange.is_aside() {
+            // It was counted before, or will be.
         } else if is_wanted {
             summary.transaction(transaction);
         } else {
@@ -67,8 +67,8 @@ impl Transactions {
         }
         let Some(lines) = &mut self.lines else { return };
         let writer = &mut self.writer;
-        // Zeek's log and the table have a connection when it begins.
-        if transaction.exchange.websocket.is_some() && !matches!(writer, Writer::Ecs(_)) {
+        // Zeek's log and the table have each transaction once.
+        if transaction.exchange.is_aside() && !matches!(writer, Writer::Ecs(_)) {
             return;
         }
         lines.append(|out| match writer {

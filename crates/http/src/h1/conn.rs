@@ -326,6 +326,15 @@ impl H1 {
         self.request.ended && self.response.ended
     }
 
+    /// Tells of the oldest transaction, if it began before some time and is not over.
+    pub(crate) fn look_early(&mut self, cx: &mut Analyzer, before: Timestamp) {
+        let is_read = self.slots.current().is_some() && self.response.phase != Phase::Lost;
+        let response = self.response.message.as_deref().filter(|_| is_read);
+        if let Some(exchange) = self.slots.early(before, response) {
+            cx.tell_early(exchange);
+        }
+    }
+
     /// See [`Slots::take_upgraded`].
     pub(crate) fn take_upgraded(&mut self, cx: &mut Analyzer) -> Option<Upgraded> {
         self.slots.take_upgraded(cx)

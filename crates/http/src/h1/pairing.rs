@@ -10,7 +10,8 @@
 use super::row::Row;
 use crate::analyzer::Analyzer;
 use crate::exchange::{Exchange, Informational, Pairing};
-use crate::message::{Field, Message};
+use crate::message::{Completeness, Field, Message};
+use harken_wire::Timestamp;
 
 /// What is known of the request of a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +60,8 @@ pub(super) struct Slot {
     pub(super) informational: Option<Box<Informational>>,
     /// The response is over (or will never be told apart), only the request is still coming.
     pub(super) answered: bool,
+    /// It was told of while it was not over.
+    told: bool,
     pairing: Pairing,
 }
 
@@ -127,8 +130,31 @@ impl Slots {
             response: None,
             informational: None,
             answered: false,
+            told: false,
             pairing,
         }
+    }
+
+    /// What there is of the oldest transaction, if it began before some time and was not told of; `response` is what there is
+    /// of its response.
+    pub(super) fn early(&mut self, before: Timestamp, response: Option<&Message>) -> Option<Exchange> {
+        let slot = self.slots.front_mut().filter(|slot| !slot.told && !slot.answered)?;
+        let request = slot.request.as_ref().filter(|request| request.start < before)?;
+        slot.told = true;
+        let response = response.map(|response| {
+            let mut response = Box::new(response.clone());
+            response.completeness = Completeness::Truncated;
+            response
+        });
+        Some(Exchange {
+            depth: slot.depth,
+            request: Some(request.clone()),
+            pairing: if response.is_some() { Pairing::Paired } else { Pairing::NoResponse },
+            response,
+            informational: slot.informational.as_deref().cloned(),
+            websocket: None,
+            in_progress: true,
+        })
     }
 
     /// A request's head was read. `answering` says that the front slot's response is being read.
@@ -352,5 +378,6 @@ fn emit(cx: &mut Analyzer, slot: Slot, without: Pairing) {
         informational: slot.informational.map(|informational| *informational),
         pairing,
         websocket: None,
+        in_progress: false,
     });
 }

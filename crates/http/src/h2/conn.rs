@@ -39,6 +39,8 @@ struct Stream {
     informational: Option<Informational>,
     /// The client has reset it: its answer may be under way.
     is_reset: bool,
+    /// It was told of while it was not over.
+    told: bool,
 }
 
 impl Stream {
@@ -352,7 +354,45 @@ impl H2 {
             (None, _) if self.request.has_gap => Pairing::RequestLost,
             (None, _) => Pairing::Unsolicited,
         };
-        cx.emit(Exchange { depth, request, response, informational, pairing, websocket: None });
+        cx.emit(Exchange {
+            depth,
+            request,
+            response,
+            informational,
+            pairing,
+            websocket: None,
+            in_progress: false,
+        });
+    }
+
+    /// Tells of the streams that began before some time and are not over.
+    pub(crate) fn look_early(&mut self, cx: &mut Analyzer, before: Timestamp) {
+        for stream in self.streams.values_mut().filter(|stream| !stream.told) {
+            if stream.request.message.as_ref().is_none_or(|request| request.start >= before) {
+                continue;
+            }
+            stream.told = true;
+            let part = |half: &Half| {
+                half.message.as_ref().map(|message| {
+                    let mut message = message.clone();
+                    if !half.is_over && message.completeness == Completeness::Full {
+                        message.completeness = Completeness::Truncated;
+                    }
+                    message
+                })
+            };
+            let response = part(&stream.response);
+            let pairing = if response.is_some() { Pairing::Paired } else { Pairing::NoResponse };
+            cx.tell_early(Exchange {
+                depth: stream.depth,
+                request: part(&stream.request),
+                response,
+                informational: stream.informational.clone(),
+                pairing,
+                websocket: None,
+                in_progress: true,
+            });
+        }
     }
 
     /// Bytes are missing.

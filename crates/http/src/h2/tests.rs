@@ -384,3 +384,32 @@ fn how_a_client_begins() {
     // What was missed might have been part of it.
     assert_eq!(of(&[settings], 13), None);
 }
+
+/// Streams that go on for long are told of while they do, each once.
+#[test]
+fn in_progress() {
+    let mut talk = Talk::new(false);
+    talk.say(
+        Dir::Orig,
+        &[PREFACE, &frame(4, 0, 0, &[]), &frame(1, 5, 1, GET), &frame(1, 5, 3, AGAIN)].concat(),
+    );
+    talk.say(Dir::Resp, &[frame(4, 0, 0, &[]), frame(1, 4, 3, &[0x88]), frame(0, 0, 3, b"part")].concat());
+    for second in [4_u64, 7, 20, 30] {
+        let (dir, offset) = (Dir::Resp, talk.at[1]);
+        let bytes = frame(0, 0, 3, b"more");
+        talk.at[1] += bytes.len() as u64;
+        let chunk = Chunk { dir, offset, bytes: &bytes, ack: 0, ts: Timestamp(second * 1_000_000_000) };
+        talk.cx.data(&mut talk.conn, &chunk);
+    }
+    let told: Vec<_> = talk.end().iter().map(|exchange| (exchange.in_progress, line(exchange))).collect();
+    let get = "GET www.example.com / [] full";
+    assert_eq!(
+        told,
+        [
+            (true, format!("no_response {get} > -")),
+            (true, format!("paired {get} > 200 [partmoremore]  truncated")),
+            (false, format!("no_response {get} > -")),
+            (false, format!("paired {get} > 200 [partmoremoremoremore]  truncated")),
+        ]
+    );
+}

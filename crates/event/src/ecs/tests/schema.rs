@@ -169,6 +169,7 @@ fn apis() -> Vec<Exchange> {
             }
             forwarded
         },
+        Exchange { in_progress: true, ..exchange("GET /stream", "", "", ("", "")) },
         // A WebSocket connection that is over.
         {
             let mut over = exchange("GET /ws", "", "", ("", ""));
