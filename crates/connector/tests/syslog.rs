@@ -225,7 +225,8 @@ fn an_event_of_the_sensor_field_by_field() {
         };
         assert_eq!(message.header[0], (13 * 8 + severity).to_string());
         assert_eq!(message.header[2][..26], event["@timestamp"].as_str().unwrap()[..26], "{message:?}");
-        assert_eq!(message.header[3..7], ["sensor-1", "harken", "-", "harken.http"]);
+        let dataset = event["event"]["dataset"].as_str().unwrap();
+        assert_eq!(message.header[3..7], ["sensor-1", "harken", "-", dataset]);
         for (name, value) in [
             ("client.ip", &event["client"]["ip"]),
             ("server.port", &event["server"]["port"]),

@@ -44,7 +44,7 @@ fn recorded_events_are_decided_and_counted() {
     check(&output, 0, &[]);
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 38);
+    assert_eq!(lines.len(), 39);
     let dropped = lines.iter().filter(|line| line["verdict"] == "drop").count();
     assert_eq!((dropped, &lines[38]["totals"]["dropped"]), (3, &Value::from(3)));
     assert!(lines[..38].iter().all(|line| line["id"].as_str().is_some_and(|id| id.len() == 32)));

@@ -180,14 +180,16 @@ fn the_connector_inside_delivers_over_https() {
     let (output, _, _) = sensor.end();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
-    assert!(
-        said.contains(&format!(
-            "connector, p to edge: {} events read, {carts} filtered out, {all} written",
-            all + carts
-        )),
-        "{said}"
-    );
-    assert_eq!(ids(&got()).len(), all);
+    // What the WebSocket connection was is told at its end, with the sensor's: it is written as well, or waits.
+    let read = all + carts + 1;
+    let written = |count: usize, waiting: usize| {
+        format!(
+            "connector, p to edge: {read} events read, {carts} filtered out, {count} written, 0 dead-lettered, \
+             {waiting} waiting"
+        )
+    };
+    assert!(said.contains(&written(all, 1)) || said.contains(&written(all + 1, 0)), "{said}");
+    assert!(ids(&got()).len() >= all);
     assert!(got().contains("\"Bearer ***\"") && !got().contains("/v1/cart/"), "{}", got());
 }
 

@@ -35,7 +35,7 @@ fn what_goes_in_comes_out() {
     }
     let status = out(&["spool", "status", "--json", "--spool", &spool]);
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-    assert_eq!(status["events"], 74);
+    assert_eq!(status["events"], 76);
     assert_eq!(out(&["spool", "peek", "--limit", "38", "--spool", &spool]), events);
     // By time: both runs have the events of the last seconds.
     let late = out(&["spool", "peek", "--limit", "99", "--from", "2026-11-24T10:00:12Z", "--spool", &spool]);
@@ -48,7 +48,7 @@ fn what_goes_in_comes_out() {
     let mut text = String::new();
     flate2::read::GzDecoder::new(std::fs::File::open(exported).unwrap()).read_to_string(&mut text).unwrap();
     assert!(text.starts_with(&events));
-    assert_eq!(text.lines().count(), 74);
+    assert_eq!(text.lines().count(), 76);
 
     let no_pipeline = harken(&["spool", "replay", "--from", "oldest", "--pipeline", "p", "--spool", &spool]);
     assert_eq!(no_pipeline.status.code(), Some(1));
