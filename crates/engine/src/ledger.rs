@@ -75,6 +75,7 @@ impl Ledger {
             ("flows at once, at most", flow.flows_peak),
             ("requests", http.requests),
             ("responses", http.responses),
+            ("transactions told of before their end", http.early),
             ("messages that look like request smuggling", http.desync),
             ("heads over the limit", http.heads_cut),
             ("requests given up for being too many", http.pending_dropped),
