@@ -14,6 +14,7 @@
 use crate::{number, text};
 use harken_http::Message;
 use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
 
 /// Names that are left out: they come and go with the request.
 const OF_REQUEST: [&str; 18] = [
@@ -51,75 +52,107 @@ pub fn is_of_request(name: &[u8]) -> bool {
     OF_REQUEST.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) || PREFIXES.iter().any(begins)
 }
 
-/// Appends the fingerprint of the client that has sent a request.
-pub fn client(request: &Message, out: &mut Vec<u8>) {
-    let (mut order, mut accept) = (List::default(), List::default());
-    for (name, _) in request.headers().filter(|(name, _)| !is_of_request(name)) {
-        order.separate(b",");
-        order.small(name);
+/// Fingerprints that were worked out lately: the requests of a program have the same texts.
+const MAX_KNOWN: usize = 1024;
+/// Longer texts are worked out each time.
+const MAX_TEXT: usize = 512;
+
+/// Makes fingerprints. One for each thread.
+#[derive(Debug, Default)]
+pub struct Fingerprints {
+    /// The two texts of a request, the second behind a line feed.
+    text: Vec<u8>,
+    known: HashMap<Box<[u8]>, Digits>,
+}
+
+/// The digits of ORDER and of ACCEPT, with a colon between them.
+type Digits = [u8; 25];
+
+impl Fingerprints {
+    /// Appends the fingerprint of the client that has sent a request.
+    pub fn client(&mut self, request: &Message, out: &mut Vec<u8>) {
+        self.read(request);
+        let version = request.version.map_or((0, 9), |version| (version.major, version.minor));
+        out.extend_from_slice(b"hc1:");
+        number::decimal(out, u64::from(version.0));
+        number::decimal(out, u64::from(version.1));
+        out.push(b':');
+        if let Some(digits) = self.known.get(self.text.as_slice()) {
+            out.extend_from_slice(digits);
+            return;
+        }
+        let digits = digits(&self.text);
+        out.extend_from_slice(&digits);
+        if self.text.len() > MAX_TEXT {
+            return;
+        }
+        if self.known.len() >= MAX_KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(self.text.as_slice().into(), digits);
     }
-    for name in ACCEPT {
-        let values = request.headers().filter(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
-        let elements = values.flat_map(|(_, value)| value.split(|byte| *byte == b','));
-        let mut is_first = true;
-        for element in elements.filter(|element| !element.trim_ascii().is_empty()) {
-            if std::mem::take(&mut is_first) {
-                accept.separate(b";");
-                accept.small(name.as_bytes());
-                accept.small(b"=");
-            } else {
-                accept.small(b",");
+
+    /// Puts the two texts together.
+    fn read(&mut self, request: &Message) {
+        let text = &mut self.text;
+        text.clear();
+        for (name, _) in request.headers().filter(|(name, _)| !is_of_request(name)) {
+            if !text.is_empty() {
+                text.push(b',');
             }
-            let parts = element.split(|byte| *byte == b';');
-            for (number, part) in parts.filter(|part| !is_weight(part)).enumerate() {
-                accept.small(if number > 0 { b";" } else { b"" });
-                accept.small(part);
+            small(text, name);
+        }
+        text.push(b'\n');
+        let start = text.len();
+        for name in ACCEPT {
+            let values = request.headers().filter(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
+            let elements = values.flat_map(|(_, value)| value.split(|byte| *byte == b','));
+            let mut is_first = true;
+            for element in elements.filter(|element| !element.trim_ascii().is_empty()) {
+                if std::mem::take(&mut is_first) {
+                    if text.len() > start {
+                        text.push(b';');
+                    }
+                    text.extend_from_slice(name.as_bytes());
+                    text.push(b'=');
+                } else {
+                    text.push(b',');
+                }
+                let parts = element.split(|byte| *byte == b';');
+                for (number, part) in parts.filter(|part| !is_weight(part)).enumerate() {
+                    if number > 0 {
+                        text.push(b';');
+                    }
+                    small(text, part);
+                }
             }
         }
     }
-    let version = request.version.map_or((0, 9), |version| (version.major, version.minor));
-    out.extend_from_slice(b"hc1:");
-    number::decimal(out, u64::from(version.0));
-    number::decimal(out, u64::from(version.1));
-    for list in [order, accept] {
-        out.push(b':');
-        list.hash.finalize().iter().take(6).for_each(|byte| text::hex_byte(out, *byte));
+}
+
+/// Appends a text in small letters, without white space.
+fn small(to: &mut Vec<u8>, text: &[u8]) {
+    to.extend(text.iter().filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_lowercase));
+}
+
+/// The digits of two texts.
+fn digits(texts: &[u8]) -> Digits {
+    let at = memchr::memchr(b'\n', texts).unwrap_or(texts.len());
+    let (order, accept) = texts.split_at_checked(at).unwrap_or_default();
+    let mut out = Vec::with_capacity(size_of::<Digits>());
+    for (number, text) in [order, accept.get(1..).unwrap_or_default()].into_iter().enumerate() {
+        if number > 0 {
+            out.push(b':');
+        }
+        Sha256::digest(text).iter().take(6).for_each(|byte| text::hex_byte(&mut out, *byte));
     }
+    out.try_into().unwrap_or([b'0'; size_of::<Digits>()])
 }
 
 /// Whether a parameter is a weight: `q=0.9`.
 fn is_weight(parameter: &[u8]) -> bool {
     let mut letters = parameter.iter().filter(|byte| !byte.is_ascii_whitespace());
     matches!((letters.next(), letters.next()), (Some(b'q' | b'Q'), Some(b'=')))
-}
-
-/// A text that is hashed as it is put together.
-#[derive(Default)]
-struct List {
-    hash: Sha256,
-    has_any: bool,
-}
-
-impl List {
-    /// Appends what stands between two entries, before all but the first.
-    fn separate(&mut self, separator: &[u8]) {
-        if std::mem::replace(&mut self.has_any, true) {
-            self.hash.update(separator);
-        }
-    }
-
-    /// Appends a text in small letters, without white space.
-    fn small(&mut self, text: &[u8]) {
-        for piece in text.chunks(64) {
-            let (mut small, mut length) = ([0; 64], 0);
-            for (place, byte) in small.iter_mut().zip(piece.iter().filter(|byte| !byte.is_ascii_whitespace()))
-            {
-                *place = byte.to_ascii_lowercase();
-                length += 1;
-            }
-            self.hash.update(small.get(..length).unwrap_or_default());
-        }
-    }
 }
 
 #[cfg(test)]
@@ -129,7 +162,12 @@ mod tests {
 
     fn of(head: &str) -> String {
         let mut out = Vec::new();
-        client(&message(format!("{head}\r\n\r\n").as_bytes(), b""), &mut out);
+        let mut fingerprints = Fingerprints::default();
+        for _ in 0..2 {
+            // The second time it is known.
+            out.clear();
+            fingerprints.client(&message(format!("{head}\r\n\r\n").as_bytes(), b""), &mut out);
+        }
         String::from_utf8(out).unwrap()
     }
 

@@ -11,6 +11,7 @@ mod write;
 
 pub use schema::schema;
 
+use crate::fingerprint::Fingerprints;
 use crate::transaction::Transaction;
 
 /// Version of the event's schema: the first number changes when a reader of the old one would break.
@@ -20,13 +21,14 @@ pub const SCHEMA_VERSION: &str = "4.0.0";
 #[derive(Debug, Default)]
 pub struct Writer {
     scratch: Vec<u8>,
+    fingerprints: Fingerprints,
 }
 
 impl Writer {
     /// Appends one transaction as a line of JSON. What is to be masked must have been masked before
     /// ([`crate::Masking`]).
     pub fn write(&mut self, transaction: &Transaction<'_>, out: &mut Vec<u8>) {
-        write::event(transaction, &mut self.scratch, out);
+        write::event(transaction, &mut self.scratch, &mut self.fingerprints, out);
     }
 }
 

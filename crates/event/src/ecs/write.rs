@@ -2,7 +2,7 @@
 use super::json::Json;
 use super::{SCHEMA_VERSION, api, message, target};
 use crate::client::Client;
-use crate::fingerprint;
+use crate::fingerprint::Fingerprints;
 use crate::flow::{Endpoint, IpText};
 use crate::masking::Masking;
 use crate::transaction::Transaction;
@@ -19,7 +19,12 @@ const MAX_LISTED: usize = 32;
 const FRAME: usize = 2048;
 
 /// Appends the event of `t`. `scratch` is room for a decoded user name.
-pub(super) fn event(t: &Transaction<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+pub(super) fn event(
+    t: &Transaction<'_>,
+    scratch: &mut Vec<u8>,
+    fingerprints: &mut Fingerprints,
+    out: &mut Vec<u8>,
+) {
     let (request, response) = (t.request(), t.response());
     let last = |which| request.and_then(|r| r.every(which).last());
     let url = request.map(|r| Url::of(r.method(), r.target(), last(Known::Host)));
@@ -51,7 +56,7 @@ pub(super) fn event(t: &Transaction<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8
     if let Some(api) = &api {
         api::standard(&mut json, api);
     }
-    own(&mut json, t, client.as_ref(), api.as_ref());
+    own(&mut json, t, client.as_ref(), api.as_ref(), fingerprints);
     json.raw(b"}\n");
 }
 
@@ -126,7 +131,13 @@ fn version(json: &mut Json<'_>, version: Option<Version>) {
 }
 
 /// What Elastic Common Schema has no names for.
-fn own(json: &mut Json<'_>, t: &Transaction<'_>, client: Option<&Client>, api: Option<&Api>) {
+fn own(
+    json: &mut Json<'_>,
+    t: &Transaction<'_>,
+    client: Option<&Client>,
+    api: Option<&Api>,
+    fingerprints: &mut Fingerprints,
+) {
     json.raw(br#","harken":{"schema_version":""#).raw(SCHEMA_VERSION.as_bytes());
     json.raw(br#"","uid":""#).raw(t.flow.uid.as_bytes());
     json.raw(br#"","depth":"#).number(t.exchange.depth);
@@ -138,7 +149,7 @@ fn own(json: &mut Json<'_>, t: &Transaction<'_>, client: Option<&Client>, api: O
     }
     if let Some(request) = t.request() {
         json.raw(br#","fingerprint":{"http":""#);
-        fingerprint::client(request, json.0);
+        fingerprints.client(request, json.0);
         if let Some(client) = &request.client {
             json.raw(br#"","http2":""#).text(client.as_bytes());
         }
