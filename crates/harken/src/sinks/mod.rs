@@ -168,7 +168,7 @@ pub struct Sinks {
 /// Who takes transactions.
 enum Way {
     /// The shard's thread.
-    Here(Transactions),
+    Here(Box<Transactions>),
     /// A thread of their own.
     Apart(Apart),
 }
@@ -180,7 +180,7 @@ impl Way {
             true => {
                 Self::Apart(Apart::start(transactions, config.masking.clone(), Arc::clone(&config.trust))?)
             }
-            false => Self::Here(transactions),
+            false => Self::Here(Box::new(transactions)),
         })
     }
 }
@@ -255,7 +255,7 @@ impl Sinks {
             let transactions = apart.end();
             self.summary.merge(std::mem::take(&mut apart.summary()));
             if let Some(transactions) = transactions {
-                self.transactions = Way::Here(transactions);
+                self.transactions = Way::Here(Box::new(transactions));
             }
         }
         self.flush();
