@@ -51,6 +51,17 @@ pub struct Folder {
     max_bytes: u64,
 }
 
+/// A file whose lock is given up when it goes.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it is not enough: a child process that another thread has just begun has the file, too, until it
+        // executes its program.
+        let _ = self.0.unlock();
+    }
+}
+
 impl Folder {
     /// The folder of a route inside `dir`, bounded to about `max_bytes`. Nothing is made yet.
     pub fn new(dir: &Path, pipeline: &str, datasink: &str, max_bytes: u64) -> Self {
@@ -127,7 +138,7 @@ impl Folder {
             return Ok(());
         }
         let alone = self.open_lock("replay.lock")?;
-        alone.try_lock().map_err(|error| match error {
+        alone.0.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => io::Error::other("another replay of these dead letters is under way"),
             TryLockError::Error(error) => error,
         })?;
@@ -155,14 +166,15 @@ impl Folder {
         Ok(())
     }
 
-    fn lock(&self) -> io::Result<File> {
-        let file = self.open_lock("lock")?;
-        file.lock()?;
-        Ok(file)
+    fn lock(&self) -> io::Result<Lock> {
+        let lock = self.open_lock("lock")?;
+        lock.0.lock()?;
+        Ok(lock)
     }
 
-    fn open_lock(&self, name: &str) -> io::Result<File> {
-        File::options().create(true).truncate(false).write(true).open(self.dir.join(name))
+    fn open_lock(&self, name: &str) -> io::Result<Lock> {
+        let file = File::options().create(true).truncate(false).write(true).open(self.dir.join(name));
+        file.map(Lock)
     }
 
     fn path(&self, number: u64) -> PathBuf {

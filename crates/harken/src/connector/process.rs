@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// process that was killed deceives nobody.
 pub struct PidFile {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 /// What kind of process a connector is in.
@@ -82,13 +82,15 @@ impl PidFile {
             Owner::Sensor => format!("{pid} {SENSOR}\n"),
         };
         file.write_all(text.as_bytes()).with_context(|| format!("cannot write {name}"))?;
-        Ok(Self { path, _lock: file })
+        Ok(Self { path, lock: file })
     }
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
+        // Closing it is not enough: a child process that another thread has just begun has the file, too.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -97,7 +99,10 @@ pub fn running(dir: &Path) -> Result<Option<Process>> {
     let path = path(dir);
     let Ok(file) = File::open(&path) else { return Ok(None) };
     match file.try_lock_shared() {
-        Ok(()) => Ok(None),
+        Ok(()) => {
+            let _ = file.unlock();
+            Ok(None)
+        }
         Err(TryLockError::WouldBlock) => {
             let text =
                 std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
