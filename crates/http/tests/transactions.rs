@@ -528,3 +528,62 @@ fn in_progress() {
         ]
     );
 }
+
+/// Whatever is missing, no more messages are counted than there were, and fewer only where that is said.
+#[test]
+fn messages_behind_gaps() {
+    let frame = |first: u8, bytes: &[u8]| [&[first, bytes.len() as u8][..], bytes].concat();
+    let frames = [
+        frame(0x81, b"hello"),
+        frame(0x02, b"part"),
+        frame(0x89, b"ping"),
+        frame(0x80, b"rest"),
+        frame(0x81, &[b'x'; 100]),
+        frame(0x88, &[3, 232]),
+    ]
+    .concat();
+    let grpc = [b"\0\0\0\0\x02hi".as_slice(), b"\0\0\0\0\0", b"\x01\0\0\0\x03zip"].concat();
+    let events = b"data: a\n\n: no event\n\ndata: b\ndata: c\r\n\r\nevent: x\n\ndata: d\n\n".as_slice();
+    let answer = |kind: &str, body: &[u8]| {
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
+        (head.into_bytes(), body.to_vec())
+    };
+    let upgrade = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n".to_vec();
+    let cases = [
+        (upgrade, frames, 3),
+        {
+            let (head, body) = answer("application/grpc-web", &grpc);
+            (head, body, 3)
+        },
+        {
+            let (head, body) = answer("text/event-stream", events);
+            (head, body, 3)
+        },
+    ];
+    for (head, body, whole) in cases {
+        for from in 0..=body.len() {
+            for to in from..=body.len() {
+                let mut driver = Driver::new(false);
+                driver.data(C, b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n");
+                driver.data(S, &head);
+                driver.data(S, &body[..from]);
+                if to > from {
+                    driver.gap(S, (to - from) as u64);
+                }
+                driver.data(S, &body[to..]);
+                let last = driver.finish().pop().unwrap();
+                let (count, is_partial) = match (&last.websocket, &last.response) {
+                    (Some(seen), _) => (seen.server.texts + seen.server.binaries, seen.server.is_partial),
+                    (None, Some(response)) => {
+                        let units = response.body.units.as_ref().unwrap();
+                        (units.count, units.is_partial)
+                    }
+                    (None, None) => panic!("nothing was seen"),
+                };
+                assert!(count <= whole && (count == whole || is_partial), "{from}..{to}: {count} of {whole}");
+                assert_eq!(is_partial, to > from, "{from}..{to}");
+            }
+        }
+    }
+}
