@@ -37,7 +37,6 @@ pub(crate) struct Doc {
     pub(crate) version: Option<String>,
     pub(crate) method: Option<String>,
     pub(crate) id: Option<String>,
-    pub(crate) has_result: bool,
     pub(crate) error_code: Option<String>,
     pub(crate) error_message: Option<String>,
     /// `error`, when it is a text; `code` and `message` of the document itself.
@@ -178,7 +177,6 @@ impl Doc {
 
     /// There is something in that place.
     fn seen(&mut self, place: Place) {
-        self.has_result |= place == Place::Result;
         self.has_input |= place == Place::Input;
     }
 }

@@ -63,34 +63,37 @@ impl Api {
     /// What the request's body says.
     fn of_body(call: &Call<'_>) -> Option<Self> {
         let request = call.request?;
+        let first = request.body.kept.trim_ascii_start().first()?;
+        let told = match first {
+            b'{' | b'[' => Self::of_json(call, request),
+            _ => OAuth::of_form(call)
+                .map(Self::OAuth)
+                .or_else(|| Soap::of(call).map(Self::Soap))
+                .or_else(|| GraphQl::of_multipart(call).map(Self::GraphQl)),
+        };
+        told.or_else(|| GraphQl::of_text(call).map(Self::GraphQl))
+    }
+
+    /// What a request's body says that looks like JSON. It is read only when a word in it, or its path, makes that worth it.
+    fn of_json(call: &Call<'_>, request: &Message) -> Option<Self> {
+        const WORDS: [&[u8]; 6] = [
+            b"\"jsonrpc\"",
+            b"\"query\"",
+            b"\"persistedQuery\"",
+            b"\"model\"",
+            b"\"messages\"",
+            b"\"grant_type\"",
+        ];
         let kept = request.body.kept.as_slice();
-        let first = kept.trim_ascii_start().first()?;
-        if matches!(first, b'{' | b'[') {
-            const WORDS: [&[u8]; 6] = [
-                b"\"jsonrpc\"",
-                b"\"query\"",
-                b"\"persistedQuery\"",
-                b"\"model\"",
-                b"\"messages\"",
-                b"\"grant_type\"",
-            ];
-            let is_worth = llm::operation(call.path).is_some() || WORDS.iter().any(|word| has(kept, word));
-            if !is_worth {
-                return GraphQl::of_text(call).map(Self::GraphQl);
-            }
-            let docs = Docs::of(request);
-            return JsonRpc::of(call, &docs)
-                .map(Self::JsonRpc)
-                .or_else(|| GraphQl::of(call, &docs).map(Self::GraphQl))
-                .or_else(|| Llm::of(call, &docs).map(Self::Llm))
-                .or_else(|| OAuth::of_json(call, &docs).map(Self::OAuth))
-                .or_else(|| GraphQl::of_text(call).map(Self::GraphQl));
+        if llm::operation(call.path).is_none() && !WORDS.iter().any(|word| has(kept, word)) {
+            return None;
         }
-        OAuth::of_form(call)
-            .map(Self::OAuth)
-            .or_else(|| Soap::of(call).map(Self::Soap))
-            .or_else(|| GraphQl::of_multipart(call).map(Self::GraphQl))
-            .or_else(|| GraphQl::of_text(call).map(Self::GraphQl))
+        let docs = Docs::of(request);
+        JsonRpc::of(call, &docs)
+            .map(Self::JsonRpc)
+            .or_else(|| GraphQl::of(call, &docs).map(Self::GraphQl))
+            .or_else(|| Llm::of(call, &docs).map(Self::Llm))
+            .or_else(|| OAuth::of_json(call, &docs).map(Self::OAuth))
     }
 
     /// A stable name of the protocol for logs and events.

@@ -290,20 +290,14 @@ impl Analyzer {
         self.done.push_back(exchange);
     }
 
-    /// The exchange that was given out last, once more, when it was one that has changed the protocol.
+    /// The exchange that was given out last, once more, when it has begun WebSocket.
     pub(crate) fn last_switch(&self) -> Option<Exchange> {
-        let last = self.done.back()?;
-        last.response.as_ref().is_some_and(|response| response.status == 101).then(|| last.clone())
+        self.done.back().filter(|last| last.begins_websocket()).cloned()
     }
 
-    /// Tells of an exchange that is not over.
-    pub(crate) fn tell_early(&mut self, exchange: Exchange) {
-        self.stats.early += 1;
-        self.done.push_back(exchange);
-    }
-
-    /// Gives an exchange out that was before, and is no further transaction.
-    pub(crate) fn give_out_again(&mut self, exchange: Exchange) {
+    /// Tells something beside a transaction ([`Exchange::is_aside`]).
+    pub(crate) fn tell_aside(&mut self, exchange: Exchange) {
+        self.stats.early += u64::from(exchange.in_progress);
         self.done.push_back(exchange);
     }
 

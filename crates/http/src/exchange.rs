@@ -1,4 +1,6 @@
 //! A request and its response.
+use crate::h1::conn::upgrade;
+use crate::h1::pairing::Upgrade;
 use crate::websocket::WebSocket;
 use crate::{Completeness, Framing, Message};
 
@@ -22,6 +24,16 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// Whether its connection goes on in WebSocket (RFC 6455 section 4): the server changes to it by name, or names nothing
+    /// and was asked for it.
+    pub fn begins_websocket(&self) -> bool {
+        let Some(response) = self.response.as_deref().filter(|response| response.status == 101) else {
+            return false;
+        };
+        let protocol = upgrade(response).or_else(|| self.request.as_deref().and_then(upgrade));
+        !self.is_aside() && protocol == Some(Upgrade::WebSocket)
+    }
+
     /// Whether this is told beside the transaction, which is given out before or later.
     pub const fn is_aside(&self) -> bool {
         self.websocket.is_some() || self.in_progress

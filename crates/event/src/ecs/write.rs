@@ -174,8 +174,8 @@ fn own(
 
 /// The messages that the bodies consist of.
 fn messages(json: &mut Json<'_>, t: &Transaction<'_>) {
-    let units = |m: Option<&'_ Message>| m.and_then(|m| m.body.units.clone());
-    let sides = [(units(t.request()), b"request".as_slice()), (units(t.response()), b"response")];
+    let sides = [(t.request(), b"request".as_slice()), (t.response(), b"response")]
+        .map(|(message, side)| (message.and_then(|message| message.body.units.as_deref()), side));
     if sides.iter().all(|(units, _)| units.is_none()) {
         return;
     }

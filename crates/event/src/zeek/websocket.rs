@@ -15,17 +15,6 @@ columns! {
     CLIENT_EXTENSIONS "client_extensions" VectorString,
 }
 
-/// Whether a transaction begins WebSocket (RFC 6455 section 4).
-pub fn is_begun(transaction: &Transaction<'_>) -> bool {
-    let names = |message: &Message| {
-        let value = message.known(Known::Upgrade).unwrap_or_default();
-        value.get(..9).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
-    };
-    !transaction.exchange.is_aside()
-        && transaction.response().is_some_and(|response| response.status == 101)
-        && [transaction.request(), transaction.response()].into_iter().flatten().any(names)
-}
-
 /// Appends the line of a transaction that begins WebSocket.
 pub fn write(transaction: &Transaction<'_>, form: Form, out: &mut Vec<u8>) {
     match form {

@@ -62,7 +62,9 @@ impl Transactions {
         if let Some(events) = &mut self.events {
             events.add(transaction);
         }
-        if let Some((lines, form)) = self.websocket.as_mut().filter(|_| websocket::is_begun(transaction)) {
+        if let Some((lines, form)) =
+            self.websocket.as_mut().filter(|_| transaction.exchange.begins_websocket())
+        {
             lines.append(|out| websocket::write(transaction, *form, out));
         }
         let Some(lines) = &mut self.lines else { return };

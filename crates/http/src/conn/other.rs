@@ -103,7 +103,7 @@ impl Conn {
             return;
         };
         cx.reweigh(&mut talk.weight, 0);
-        cx.give_out_again(talk.finish());
+        cx.tell_aside(talk.finish());
         cx.opaque(self, Protocol::WebSocket);
     }
 }

@@ -331,7 +331,7 @@ impl H1 {
         let is_read = self.slots.current().is_some() && self.response.phase != Phase::Lost;
         let response = self.response.message.as_deref().filter(|_| is_read);
         if let Some(exchange) = self.slots.early(before, response) {
-            cx.tell_early(exchange);
+            cx.tell_aside(exchange);
         }
     }
 
@@ -347,7 +347,8 @@ impl H1 {
     }
 }
 
-fn upgrade(message: &Message) -> Option<Upgrade> {
+/// The protocol that a message asks for or changes to.
+pub(crate) fn upgrade(message: &Message) -> Option<Upgrade> {
     let value = message.known(Known::Upgrade)?;
     let names = |name: &[u8]| value.get(..name.len()).is_some_and(|v| v.eq_ignore_ascii_case(name));
     Some(if names(b"websocket") {

@@ -67,7 +67,7 @@ pub(super) struct Slot {
 
 /// Protocols that an `Upgrade` field can ask for, as far as they are told apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Upgrade {
+pub(crate) enum Upgrade {
     WebSocket,
     Http2,
     Other,
@@ -152,8 +152,8 @@ impl Slots {
             pairing: if response.is_some() { Pairing::Paired } else { Pairing::NoResponse },
             response,
             informational: slot.informational.as_deref().cloned(),
-            websocket: None,
             in_progress: true,
+            ..Exchange::default()
         })
     }
 
@@ -377,7 +377,6 @@ fn emit(cx: &mut Analyzer, slot: Slot, without: Pairing) {
         response: slot.response,
         informational: slot.informational.map(|informational| *informational),
         pairing,
-        websocket: None,
-        in_progress: false,
+        ..Exchange::default()
     });
 }

@@ -354,15 +354,7 @@ impl H2 {
             (None, _) if self.request.has_gap => Pairing::RequestLost,
             (None, _) => Pairing::Unsolicited,
         };
-        cx.emit(Exchange {
-            depth,
-            request,
-            response,
-            informational,
-            pairing,
-            websocket: None,
-            in_progress: false,
-        });
+        cx.emit(Exchange { depth, request, response, informational, pairing, ..Exchange::default() });
     }
 
     /// Tells of the streams that began before some time and are not over.
@@ -383,14 +375,14 @@ impl H2 {
             };
             let response = part(&stream.response);
             let pairing = if response.is_some() { Pairing::Paired } else { Pairing::NoResponse };
-            cx.tell_early(Exchange {
+            cx.tell_aside(Exchange {
                 depth: stream.depth,
                 request: part(&stream.request),
                 response,
                 informational: stream.informational.clone(),
                 pairing,
-                websocket: None,
                 in_progress: true,
+                ..Exchange::default()
             });
         }
     }

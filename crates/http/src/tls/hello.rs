@@ -67,17 +67,16 @@ pub struct ServerHello {
 }
 
 /// Reader over a slice that runs dry instead of panicking.
-#[derive(Clone, Copy)]
-pub(super) struct Cursor<'b>(pub(super) &'b [u8]);
+struct Cursor<'b>(&'b [u8]);
 
 impl<'b> Cursor<'b> {
-    pub(super) fn take(&mut self, n: usize) -> Option<&'b [u8]> {
+    fn take(&mut self, n: usize) -> Option<&'b [u8]> {
         let (front, rest) = self.0.split_at_checked(n)?;
         self.0 = rest;
         Some(front)
     }
 
-    pub(super) fn number(&mut self, bytes: usize) -> Option<usize> {
+    fn number(&mut self, bytes: usize) -> Option<usize> {
         Some(self.take(bytes)?.iter().fold(0, |n, b| n << 8 | usize::from(*b)))
     }
 

@@ -18,6 +18,7 @@ mod message {
     pub(super) const CLIENT_HELLO: u8 = 1;
     pub(super) const SERVER_HELLO: u8 = 2;
     pub(super) const SERVER_KEY_EXCHANGE: u8 = 12;
+    pub(super) const CLIENT_KEY_EXCHANGE: u8 = 16;
 }
 
 /// Letters of handshake messages in Zeek's `ssl_history`.
@@ -46,18 +47,29 @@ const MAX_BYTES: u64 = 256 * 1024;
 /// Most letters of a history.
 const MAX_HISTORY: usize = 15;
 
+/// Whether a version is TLS 1.3, or a draft of it.
+const fn is_13(version: u16) -> bool {
+    version == 0x0304 || version >> 8 == 0x7f
+}
+
 /// The handshake of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
     tls: Tls,
     sides: [Side; 2],
-    client: Option<ClientHello>,
+    /// What the client has offered to go on with, once its hello was seen.
+    offer: Option<Offer>,
     bytes: u64,
-    /// A session ticket was sent with which no other way of going on was asked for.
-    offers_ticket: bool,
     has_client_key: bool,
     /// See [`crate::Limits::held`].
     pub(crate) weight: u64,
+}
+
+/// An earlier session that a client would go on with.
+#[derive(Debug)]
+struct Offer {
+    session_id: Vec<u8>,
+    has_ticket: bool,
 }
 
 /// One direction.
@@ -189,13 +201,14 @@ impl Session {
         if self.tls.start == Timestamp(0) {
             self.tls.start = ts;
         }
-        let is_13 = self.tls.version.is_some_and(|version| version == 0x0304 || version >> 8 == 0x7f);
+        let is_13 = self.tls.version.is_some_and(is_13);
         let Some(side) = self.sides.get_mut(dir as usize) else { return true };
         let is_cipher = side.is_encrypted || kind == record::APPLICATION_DATA;
         match kind {
             record::CHANGE_CIPHER_SPEC if !side.is_encrypted => {
                 side.is_encrypted = true;
-                if dir == Dir::Orig && self.offers_ticket && !self.has_client_key && !is_13 {
+                let has_ticket = self.offer.as_ref().is_some_and(|offer| offer.has_ticket);
+                if dir == Dir::Orig && has_ticket && !self.has_client_key && !is_13 {
                     self.tls.resumed = true;
                 }
                 self.letter(dir, b'i');
@@ -268,23 +281,22 @@ impl Session {
                     self.tls.curve = Some(u16::from_be_bytes([*high, *low]));
                 }
             }
-            (16, Dir::Orig) => self.has_client_key = true,
+            (message::CLIENT_KEY_EXCHANGE, Dir::Orig) => self.has_client_key = true,
             _ => {}
         }
     }
 
     fn client_hello(&mut self, body: &[u8], ts: Timestamp) {
         // Behind a HelloRetryRequest the first one counts.
-        if self.client.is_some() {
+        if self.offer.is_some() {
             return;
         }
         let Some(hello) = ClientHello::read(body) else { return };
         self.tls.start = ts;
-        self.tls.server_name.clone_from(&hello.server_name);
         self.tls.ja3 = Some(fingerprint::ja3(&hello));
         self.tls.ja4 = Some(fingerprint::ja4(&hello, 't'));
-        self.offers_ticket = hello.has_ticket;
-        self.client = Some(hello);
+        self.tls.server_name = hello.server_name;
+        self.offer = Some(Offer { session_id: hello.session_id, has_ticket: hello.has_ticket });
     }
 
     fn server_hello(&mut self, body: &[u8]) {
@@ -295,12 +307,9 @@ impl Session {
         tls.curve = hello.group.or(tls.curve);
         tls.ja3s = Some(fingerprint::ja3s(&hello));
         tls.next_protocol = hello.alpn.as_ref().map(|name| String::from_utf8_lossy(name).into_owned());
-        let is_13 = hello.version == 0x0304 || hello.version >> 8 == 0x7f;
-        let is_same = self.client.as_ref().is_some_and(|client| {
-            !client.session_id.is_empty()
-                && client.session_id == hello.session_id
-                && client.session_id.iter().any(|byte| *byte != 0)
+        let is_same = self.offer.as_ref().is_some_and(|offer| {
+            offer.session_id == hello.session_id && offer.session_id.iter().any(|byte| *byte != 0)
         });
-        tls.resumed |= hello.has_psk || is_same && !is_13;
+        tls.resumed |= hello.has_psk || is_same && !is_13(hello.version);
     }
 }
