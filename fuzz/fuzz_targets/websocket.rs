@@ -1,8 +1,8 @@
 //! Any bytes behind an upgrade to WebSocket, whole, in pieces and with a gap: nothing panics, the pieces make no difference,
-//! and no more is counted than there is.
+//! no more is counted than there is, and what messages say does not depend on the pieces either.
 #![no_main]
 use harken_flow::{Chunk, Dir, Gap, GapReason};
-use harken_http::websocket::WebSocket;
+use harken_http::websocket::{Spoken, WebSocket};
 use harken_http::{Analyzer, Limits};
 use harken_wire::Timestamp;
 use libfuzzer_sys::fuzz_target;
@@ -10,8 +10,12 @@ use libfuzzer_sys::fuzz_target;
 const ASKED: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n";
 const ANSWERED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
 
-fn read(client: &[u8], server: &[u8], piece: usize, gap: u64) -> Option<Box<WebSocket>> {
-    let mut analyzer = Analyzer::new(Limits::default());
+/// A message, and what it says unless it cannot be inflated.
+type Said = (Spoken, Option<Vec<u8>>);
+
+fn read(client: &[u8], server: &[u8], piece: usize, gap: u64) -> (Option<Box<WebSocket>>, Vec<Said>) {
+    let limits = Limits { websocket_messages: 64, ..Limits::default() };
+    let mut analyzer = Analyzer::new(limits);
     let mut conn = analyzer.open(80, false);
     let mut at = [0_u64; 2];
     let mut say = |dir: Dir, bytes: &[u8], gap: u64| {
@@ -37,19 +41,34 @@ fn read(client: &[u8], server: &[u8], piece: usize, gap: u64) -> Option<Box<WebS
     analyzer.close(&mut conn, Timestamp(2));
     let stats = *analyzer.stats();
     assert_eq!(stats.exchanges, 1);
-    let mut told = None;
+    let (mut told, mut said) = (None, Vec::new());
     while let Some(exchange) = analyzer.take() {
+        if let Some(spoken) = exchange.spoken {
+            let message = if spoken.by == Dir::Orig { exchange.request } else { exchange.response };
+            let body = message.unwrap_or_default().body;
+            assert!(body.kept.len() <= limits.body.keep && body.kept.len() as u64 <= body.decoded_len);
+            said.push((spoken, (!body.decode_failed).then_some(body.kept)));
+        }
         told = told.or(exchange.websocket);
     }
-    told
+    assert!(said.len() <= limits.websocket_messages as usize);
+    (told, said)
+}
+
+/// Where inflating fails, how much came out before depends on the pieces; and of what comes later nothing is known.
+fn sound(said: &[Said]) -> impl Iterator<Item = &Said> {
+    said.iter().take_while(|(_, says)| says.is_some())
 }
 
 fuzz_target!(|data: &[u8]| {
     let Some((split, rest)) = data.split_first() else { return };
     let (client, server) = rest.split_at(rest.len() * usize::from(*split) / 255);
-    let whole = read(client, server, usize::MAX, 0);
-    assert_eq!(whole, read(client, server, 1, 0));
-    assert_eq!(whole, read(client, server, 5, 0));
+    let (whole, said) = read(client, server, usize::MAX, 0);
+    for piece in [1, 5] {
+        let (pieces, said_in_pieces) = read(client, server, piece, 0);
+        assert_eq!(whole, pieces);
+        assert!(sound(&said).zip(sound(&said_in_pieces)).all(|(one, other)| one == other));
+    }
     if let Some(seen) = &whole {
         for (counts, bytes) in [(seen.client, client), (seen.server, server)] {
             assert!(counts.bytes <= bytes.len() as u64 && counts.largest <= counts.bytes);

@@ -10,6 +10,7 @@ mod json;
 pub mod jsonrpc;
 pub mod llm;
 pub mod oauth;
+mod protobuf;
 pub mod rpc;
 pub mod soap;
 
@@ -19,6 +20,7 @@ use json::{Docs, has};
 use jsonrpc::JsonRpc;
 use llm::Llm;
 use oauth::OAuth;
+pub use protobuf::Descriptors;
 use rpc::Rpc;
 use soap::Soap;
 

@@ -1,7 +1,7 @@
 //! Segments to transactions.
 use crate::output::{Closed, Output};
 use harken_event::zeek::weird::Weird;
-use harken_event::{FlowInfo, Form, Masking, Transaction, Trust};
+use harken_event::{FlowInfo, Form, Preparation, Transaction, Trust};
 use harken_flow::{Chunk, CloseReason, Dir, Flow, FlowTable, Gap, Handler, Shedding, TunnelInKey, Verdict};
 use harken_http::probe::{self, Look};
 use harken_http::{Analyzer, Conn};
@@ -19,8 +19,8 @@ pub struct Config {
     pub form: Form,
     /// Seed of the Community ID; the default 0 is what other tools use.
     pub community_id_seed: u16,
-    /// Masks each transaction before it is handed on; `None` to mask nothing.
-    pub masking: Option<Masking>,
+    /// Makes each transaction ready before it is handed on.
+    pub prepare: Preparation,
     /// Whose word about the client of a request counts.
     pub trust: Arc<Trust>,
 }
@@ -51,7 +51,7 @@ struct Core<O> {
     output: O,
     form: Form,
     seed: u16,
-    masking: Option<Masking>,
+    prepare: Preparation,
     trust: Arc<Trust>,
     /// What flows without a tunnel have in place of one.
     no_tunnel: Arc<Encap>,
@@ -65,7 +65,7 @@ impl<O: Output> Shard<O> {
             output,
             form: config.form,
             seed: config.community_id_seed,
-            masking: config.masking.clone(),
+            prepare: config.prepare.clone(),
             trust: Arc::clone(&config.trust),
             no_tunnel: Arc::default(),
         };
@@ -157,10 +157,8 @@ impl<O: Output> Core<O> {
                     continue;
                 }
             };
-            if let Some(masking) = &mut self.masking {
-                masking.mask(&mut exchange);
-            }
-            let masking = self.masking.as_ref();
+            self.prepare.prepare(&mut exchange);
+            let masking = self.prepare.masking.as_ref();
             let trust = &*self.trust;
             let transaction = Transaction { flow: info, exchange: &exchange, masking, trust };
             match exchange.is_aside() {

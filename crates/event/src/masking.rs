@@ -186,10 +186,13 @@ impl Masking {
         let Self { masker, out, reports, .. } = self;
         let Some(report) = reports.get_mut(place as usize) else { return };
         let kept = &message.body.kept;
-        let form = Form::of(message.known(Known::ContentType).unwrap_or_default(), kept);
+        let form = match message.body.decoded_messages {
+            0 => Form::of(message.known(Known::ContentType).unwrap_or_default(), kept),
+            _ => Form::Json,
+        };
         out.clear();
         if form.mask(masker, kept, out, report) {
-            message.body.masked_from = Some(kept.len() as u64);
+            message.body.changed_from.get_or_insert(kept.len() as u64);
             std::mem::swap(&mut message.body.kept, out);
         }
     }

@@ -62,8 +62,10 @@ impl<'a> Transaction<'a> {
     pub fn id(&self) -> EventId {
         let at = |m: Option<&Message>| m.map(|m| m.offset);
         // What is told beside a transaction has an identifier of its own.
-        let aside =
-            u32::from(self.exchange.websocket.is_some()) << 31 | u32::from(self.exchange.in_progress) << 30;
+        let spoken = self.exchange.spoken.map_or(0, |spoken| 1 << (28 + spoken.by as u32));
+        let aside = u32::from(self.exchange.websocket.is_some()) << 31
+            | u32::from(self.exchange.in_progress) << 30
+            | spoken;
         let depth = self.exchange.depth | aside;
         EventId::new(&self.flow.uid, depth, at(self.request()), at(self.response()))
     }

@@ -4,7 +4,7 @@ use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use harken_engine::{Config, Front};
 use harken_event::masking::{Masking, Scope};
-use harken_event::{Filter, Form, Trust};
+use harken_event::{Descriptors, Filter, Form, Trust};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::path::Path;
@@ -46,6 +46,26 @@ impl Analysis {
         }
     }
 
+    /// What describes messages of protocol buffers; `None` where nothing does.
+    fn descriptors(&self) -> Option<Arc<Descriptors>> {
+        let mut descriptors = Descriptors::default();
+        for path in &self.proto_descriptors {
+            let refuse = |error: &dyn std::fmt::Display| -> ! {
+                usage(&format!(
+                    "--proto-descriptors: {}: {error}; make it with protoc --include_imports --descriptor_set_out=FILE \
+                     *.proto",
+                    path.display()
+                ))
+            };
+            let set = std::fs::read(path).unwrap_or_else(|error| refuse(&error));
+            descriptors.add(&set).unwrap_or_else(|error| refuse(&error));
+            if descriptors.services() == 0 {
+                refuse(&"there is no service in it");
+            }
+        }
+        (!self.proto_descriptors.is_empty()).then(|| Arc::new(descriptors))
+    }
+
     /// Whose word about the client counts.
     fn trust(&self) -> Trust {
         let mut networks = Vec::new();
@@ -78,7 +98,9 @@ impl Analysis {
         };
         let keep = self.bodies.unwrap_or(if bodies { config.http.body.keep } else { 0 });
         config.http.body.keep = keep;
-        config.masking = self.masking(if bodies { Scope::Event } else { Scope::Log });
+        config.http.websocket_messages = self.websocket_messages;
+        config.prepare.masking = self.masking(if bodies { Scope::Event } else { Scope::Log });
+        config.prepare.descriptors = self.descriptors();
         config.trust = Arc::new(self.trust());
         config
     }

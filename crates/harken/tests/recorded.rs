@@ -26,7 +26,7 @@ fn check(kind: &str, truth: impl Fn(&Value) -> Value, told: impl Fn(&Value) -> V
     };
     let want = sorted(lines(&folder.join("truth.jsonl")), &truth);
     let events = lines(&out.join("events.json")).into_iter();
-    let dataset = if kind == "websocket" { "harken.websocket" } else { "harken.http" };
+    let dataset = if kind.starts_with("websocket") { "harken.websocket" } else { "harken.http" };
     let have = sorted(events.filter(|event| event["event"]["dataset"] == dataset).collect(), &told);
     assert!(want.len() >= 10, "{kind} has a truth");
     assert_eq!(want, have, "{kind}");
@@ -84,7 +84,7 @@ fn bytes_of_grpc_messages() {
     let mut plain: Vec<_> = events.iter().filter(|event| at(event, "/client/port") == port).collect();
     plain.sort_by_key(|event| event["@timestamp"].as_str().unwrap().to_owned());
     let truth = lines(&folder.join("truth.jsonl"));
-    assert_eq!(plain.len(), 12);
+    assert_eq!(plain.len(), 18);
     for (event, line) in plain.iter().zip(&truth) {
         assert_eq!(at(event, "/url/path"), &line["path"]);
         assert_eq!(at(event, "/harken/messages/request/bytes"), &line["request"][1], "{line}");
@@ -95,6 +95,44 @@ fn bytes_of_grpc_messages() {
     let compressed =
         events.iter().filter(|event| !at(event, "/harken/messages/request/compressed").is_null());
     assert!(compressed.count() >= 2, "the second connection compresses what is large");
+}
+
+/// With descriptors messages are JSON, as Google's own library writes it: streams and compressed messages too.
+#[test]
+fn messages_of_protocol_buffers() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../captures/recorded/grpc");
+    let out = scratch("recorded-grpc-decoded");
+    let set = folder.join("descriptors.binpb");
+    let options = ["--format", "ecs", "--bodies", "256k", "--proto-descriptors", set.to_str().unwrap()];
+    replay(&folder.join("input.pcap"), &out, &options);
+    let events = lines(&out.join("events.json"));
+    let sorted = |mut calls: Vec<String>| {
+        calls.sort();
+        calls
+    };
+    let decoded = |event: &Value, side: &str| {
+        let body = at(event, &format!("/http/{side}/body"));
+        let list: Value = serde_json::from_str(body["content"].as_str()?).ok()?;
+        assert_eq!(json!(list.as_array()?.len()), body["decoded_messages"]);
+        assert_eq!(at(event, &format!("/harken/messages/{side}/count")), &body["decoded_messages"]);
+        Some(list)
+    };
+    let have: Vec<_> = events
+        .iter()
+        .filter_map(|event| {
+            let sides = ["request", "response"].map(|side| decoded(event, side));
+            sides[0].as_ref()?;
+            Some(json!([at(event, "/url/path"), sides]).to_string())
+        })
+        .collect();
+    let truth = lines(&folder.join("truth.jsonl"));
+    let want: Vec<_> = truth
+        .iter()
+        .filter(|line| !line["decoded"].is_null())
+        .map(|line| json!([line["path"], line["decoded"]]).to_string())
+        .collect();
+    assert!(want.len() >= 14);
+    assert_eq!(sorted(have), sorted(want));
 }
 
 #[test]
@@ -150,8 +188,15 @@ fn mcp() {
     );
 }
 
+/// WebSocket connections, over HTTP/1.1 and inside one connection of HTTP/2.
+const WEBSOCKETS: [&str; 2] = ["websocket", "websocket-h2"];
+
 #[test]
 fn websocket() {
+    WEBSOCKETS.into_iter().for_each(connections);
+}
+
+fn connections(kind: &str) {
     let truth = |line: &Value| {
         let sides = ["client", "server"].map(|side| {
             let side = &line[side];
@@ -159,7 +204,7 @@ fn websocket() {
         });
         json!([line["path"], sides, line["pings"], line["close"]])
     };
-    check("websocket", truth, |event| {
+    check(kind, truth, |event| {
         let seen = &event["harken"]["websocket"];
         let number = |side: &str, name: &str| seen[side][name].as_u64().unwrap_or(0);
         let sides = ["client", "server"].map(|side| {
@@ -176,4 +221,59 @@ fn websocket() {
         });
         json!([at(event, "/url/path"), sides, number("client", "pings"), close])
     });
+}
+
+/// What was said on each connection, message by message, inflated where it was compressed.
+#[test]
+fn websocket_messages() {
+    for kind in WEBSOCKETS {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../captures/recorded").join(kind);
+        let out = scratch(&format!("recorded-messages-{kind}"));
+        replay(&folder.join("input.pcap"), &out, &["--format", "ecs", "--websocket-messages", "1000"]);
+        let events = lines(&out.join("events.json"));
+        let mut ids: Vec<_> = events.iter().map(|event| at(event, "/event/id").to_string()).collect();
+        let count = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), count, "every event has an identifier of its own");
+        for line in lines(&folder.join("truth.jsonl")) {
+            for (side, message) in [("client", "request"), ("server", "response")] {
+                let said = events.iter().filter(|event| {
+                    at(event, "/url/path") == &line["path"]
+                        && at(event, "/harken/websocket_message/by") == side
+                });
+                let said: Vec<_> = said.map(|event| shown(event, message)).collect();
+                assert_eq!(json!(said), line[side]["said"], "{kind}: {} of {}", line["path"], side);
+            }
+        }
+    }
+}
+
+/// Kind, length and beginning of a message, as the recordings have them.
+fn shown(event: &Value, message: &str) -> Value {
+    let kind = at(event, "/harken/websocket_message/type");
+    let body = at(event, &format!("/http/{message}/body"));
+    let content = body["content"].as_str().unwrap_or_default();
+    assert!(at(event, "/harken/websocket_message/ordinal").as_u64() > Some(0));
+    let beginning: String = if kind == "text" {
+        content.chars().take(40).collect()
+    } else {
+        content.bytes().take(40).map(|byte| format!("{byte:02x}")).collect()
+    };
+    json!([kind, body["decoded_bytes"], beginning])
+}
+
+/// No more messages are told than are asked for, and none unless they are.
+#[test]
+fn websocket_messages_up_to_a_limit() {
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../captures/recorded/websocket/input.pcap");
+    for (limit, most) in [("0", 0), ("3", 3)] {
+        let out = scratch(&format!("recorded-messages-limit-{limit}"));
+        replay(&capture, &out, &["--format", "ecs", "--websocket-messages", limit]);
+        let events = lines(&out.join("events.json"));
+        let many = |event: &&Value| at(event, "/url/path") == "/many";
+        let told = events.iter().filter(many).filter(|e| !at(e, "/harken/websocket_message").is_null());
+        assert_eq!(told.count(), most);
+        assert_eq!(events.iter().filter(many).count(), 2 + most, "the connection is told of as ever");
+    }
 }

@@ -32,6 +32,8 @@ pub struct Limits {
     /// Nanoseconds after which a transaction that is not over is told of ([`Exchange::in_progress`]); it may be up to twice
     /// that, and on a connection without any payload it is not.
     pub early: u64,
+    /// Messages of a WebSocket connection that are told one by one ([`Exchange::spoken`]), of both sides together.
+    pub websocket_messages: u32,
 }
 
 impl Default for Limits {
@@ -45,6 +47,7 @@ impl Default for Limits {
             decoders: 256,
             seek: 16 << 20,
             early: 5_000_000_000,
+            websocket_messages: 0,
         }
     }
 }

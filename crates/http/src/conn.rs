@@ -172,7 +172,7 @@ impl Conn {
             }
             Mode::WebSocket(talk) => {
                 cx.stats.parsed += chunk.bytes.len() as u64;
-                let is_over = talk.data(chunk);
+                let is_over = talk.data(cx, chunk);
                 self.look_at_talk(cx, is_over)
             }
             Mode::Opaque(_) | Mode::Done => {

@@ -1,7 +1,7 @@
 //! A request and its response.
 use crate::h1::conn::upgrade;
 use crate::h1::pairing::Upgrade;
-use crate::websocket::WebSocket;
+use crate::websocket::{Spoken, WebSocket};
 use crate::{Completeness, Framing, Message};
 
 /// One transaction as far as it was seen: a request and the response that belongs to it.
@@ -19,24 +19,29 @@ pub struct Exchange {
     pub pairing: Pairing,
     /// The transaction was given out before: it has begun a WebSocket connection, which is over now and was this.
     pub websocket: Option<Box<WebSocket>>,
+    /// The transaction was given out before: it has begun a WebSocket connection, and this is one of its messages, which is the
+    /// body of the request or of the response.
+    pub spoken: Option<Spoken>,
     /// The transaction is not over: this is what there is of it, long after it began. It is given out again at its end.
     pub in_progress: bool,
 }
 
 impl Exchange {
     /// Whether its connection goes on in WebSocket (RFC 6455 section 4): the server changes to it by name, or names nothing
-    /// and was asked for it.
+    /// and was asked for it; or, in HTTP/2, it accepts an extended CONNECT (RFC 8441 section 5).
     pub fn begins_websocket(&self) -> bool {
-        let Some(response) = self.response.as_deref().filter(|response| response.status == 101) else {
-            return false;
-        };
-        let protocol = upgrade(response).or_else(|| self.request.as_deref().and_then(upgrade));
-        !self.is_aside() && protocol == Some(Upgrade::WebSocket)
+        let Some(response) = self.response.as_deref().filter(|_| !self.is_aside()) else { return false };
+        let request = self.request.as_deref();
+        match response.status {
+            101 => upgrade(response).or_else(|| request.and_then(upgrade)) == Some(Upgrade::WebSocket),
+            200..300 => request.is_some_and(|request| request.protocol() == b"websocket"),
+            _ => false,
+        }
     }
 
     /// Whether this is told beside the transaction, which is given out before or later.
     pub const fn is_aside(&self) -> bool {
-        self.websocket.is_some() || self.in_progress
+        self.websocket.is_some() || self.spoken.is_some() || self.in_progress
     }
 }
 

@@ -259,9 +259,11 @@ pub struct Body {
     pub gaps: Vec<BodyGap>,
     /// The first decoded bytes, up to the configured number.
     pub kept: Vec<u8>,
-    /// How many bytes were kept before secrets in them were masked, which can change their number; `None` when
-    /// nothing was.
-    pub masked_from: Option<u64>,
+    /// How many bytes were kept before others took their place: messages as JSON, masks for secrets. `None` when nothing was
+    /// changed.
+    pub changed_from: Option<u64>,
+    /// Messages of protocol buffers that became JSON: what is kept is a list of them.
+    pub decoded_messages: u64,
     /// Content decoding failed or hit a limit: what follows was not decoded.
     pub decode_failed: bool,
     /// Media type told from the first bytes; `None` when they say nothing.
@@ -273,7 +275,7 @@ pub struct Body {
 impl Body {
     /// Whether there was more of the body than is kept.
     pub fn is_cut(&self) -> bool {
-        self.masked_from.unwrap_or(self.kept.len() as u64) < self.decoded_len
+        self.changed_from.unwrap_or(self.kept.len() as u64) < self.decoded_len
     }
 }
 
@@ -286,7 +288,7 @@ pub struct Message {
     pub first: Span,
     /// Request target, or the status code of a response.
     pub second: Span,
-    /// Version of a request, or the reason phrase of a response.
+    /// Version of a request (of HTTP/2: `:protocol` of an extended CONNECT), or the reason phrase of a response.
     pub third: Span,
     /// Header fields in wire order.
     pub fields: Vec<Field>,
@@ -341,6 +343,15 @@ impl Message {
     #[inline]
     pub fn target(&self) -> &[u8] {
         self.second.of(&self.head)
+    }
+
+    /// The protocol that an extended CONNECT asks for (RFC 8441 section 4); empty for any other request.
+    #[inline]
+    pub fn protocol(&self) -> &[u8] {
+        match self.version {
+            Some(Version { major: 2.., .. }) if !self.response => self.third.of(&self.head),
+            _ => &[],
+        }
     }
 
     /// The reason phrase of a response; empty when there is none.

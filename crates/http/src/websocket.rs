@@ -1,5 +1,10 @@
-//! WebSocket (RFC 6455): frames of a connection, counted as they pass.
+//! WebSocket (RFC 6455): frames of a connection, counted as they pass; and, when asked for, its messages.
+mod content;
+
+use crate::analyzer::Analyzer;
 use crate::exchange::Exchange;
+use content::Content;
+pub use content::Spoken;
 pub use harken_flow::Dir;
 use harken_flow::{Chunk, Gap};
 use harken_wire::Timestamp;
@@ -76,6 +81,8 @@ struct Side {
     message: Option<(u8, bool, u64)>,
     /// What a control frame holds.
     control: Vec<u8>,
+    /// What the messages say, when that is asked for.
+    content: Option<Box<Content>>,
     is_closed: bool,
     is_lost: bool,
 }
@@ -95,6 +102,8 @@ struct Frame {
 pub(crate) struct Talk {
     sides: [Side; 2],
     seen: WebSocket,
+    /// Messages that are told of yet, of both sides.
+    messages: u32,
     /// The request and the response that have begun it.
     exchange: Exchange,
     /// See [`crate::Limits::held`].
@@ -103,14 +112,19 @@ pub(crate) struct Talk {
 
 impl Talk {
     /// Behind this exchange.
-    pub(crate) fn new(exchange: Exchange) -> Self {
+    pub(crate) fn new(cx: &Analyzer, exchange: Exchange) -> Self {
         let last = exchange.response.as_ref().map_or(Timestamp(0), |response| response.end);
         let seen = WebSocket { last, ..WebSocket::default() };
-        Self { sides: Default::default(), seen, exchange, weight: 0 }
+        let messages = cx.limits.websocket_messages;
+        let side = |dir| Side {
+            content: (messages > 0).then(|| Box::new(Content::new(&exchange, dir))),
+            ..Side::default()
+        };
+        Self { sides: [side(Dir::Orig), side(Dir::Resp)], seen, messages, exchange, weight: 0 }
     }
 
     /// Takes the next bytes. Whether the talk is over.
-    pub(crate) fn data(&mut self, chunk: &Chunk<'_>) -> bool {
+    pub(crate) fn data(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> bool {
         let mut bytes = chunk.bytes;
         if !bytes.is_empty() {
             self.seen.last = chunk.ts;
@@ -124,7 +138,7 @@ impl Talk {
                 if side.is_lost {
                     self.counts(chunk.dir).is_partial = true;
                 } else if side.frame.is_some_and(|frame| frame.left == 0) {
-                    self.end_frame(chunk.dir);
+                    self.end_frame(cx, chunk);
                 }
                 continue;
             };
@@ -133,19 +147,35 @@ impl Talk {
             bytes = rest;
             let at = frame.length - frame.left;
             frame.left -= take as u64;
+            let mask = frame.mask.unwrap_or_default();
+            let unmasked = inside
+                .iter()
+                .zip(at as usize..)
+                .map(|(byte, at)| byte ^ mask.get(at % 4).copied().unwrap_or(0));
             if frame.opcode == opcode::CLOSE {
-                let mask = frame.mask.unwrap_or_default();
-                let unmasked = inside
-                    .iter()
-                    .zip(at as usize..)
-                    .map(|(byte, at)| byte ^ mask.get(at % 4).copied().unwrap_or(0));
                 side.control.extend(unmasked);
+            } else if frame.opcode < opcode::CLOSE
+                && let (Some(content), Some((_, is_compressed, _))) = (&mut side.content, side.message)
+            {
+                content.push(&cx.limits.body, unmasked, is_compressed, chunk.ts);
             }
             if frame.left == 0 {
-                self.end_frame(chunk.dir);
+                self.end_frame(cx, chunk);
             }
         }
+        self.is_over()
+    }
+
+    fn is_over(&self) -> bool {
         self.sides.iter().all(|side| side.is_lost || side.is_closed)
+    }
+
+    /// Where the next frame of a direction begins is not known.
+    pub(crate) fn lose(&mut self, dir: Dir) {
+        self.counts(dir).is_partial = true;
+        if let Some(side) = self.sides.get_mut(dir as usize) {
+            side.is_lost = true;
+        }
     }
 
     /// Bytes are missing. Whether the talk cannot be followed any more.
@@ -154,17 +184,23 @@ impl Talk {
         if let Some(side) = self.sides.get_mut(gap.dir as usize) {
             match &mut side.frame {
                 // Where the frame ends is known.
-                Some(frame) if gap.len < frame.left && frame.opcode < opcode::CLOSE => frame.left -= gap.len,
+                Some(frame) if gap.len < frame.left && frame.opcode < opcode::CLOSE => {
+                    frame.left -= gap.len;
+                    if let Some(content) = &mut side.content {
+                        content.gap(gap.len);
+                    }
+                }
                 _ => side.is_lost = true,
             }
         }
-        self.sides.iter().all(|side| side.is_lost || side.is_closed)
+        self.is_over()
     }
 
     /// Bytes that are held.
     pub(crate) fn holds(&self) -> u64 {
         let messages = [&self.exchange.request, &self.exchange.response];
-        messages.into_iter().flatten().map(|message| message.head.capacity() as u64).sum()
+        let heads: u64 = messages.into_iter().flatten().map(|message| message.head.capacity() as u64).sum();
+        heads + self.sides.iter().filter_map(|side| side.content.as_ref()).map(|c| c.holds()).sum::<u64>()
     }
 
     /// The exchange again, with what came behind it.
@@ -184,7 +220,8 @@ impl Talk {
         }
     }
 
-    fn end_frame(&mut self, dir: Dir) {
+    fn end_frame(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) {
+        let dir = chunk.dir;
         let Some(side) = self.sides.get_mut(dir as usize) else { return };
         let Some(frame) = side.frame.take() else { return };
         let mut whole = None;
@@ -206,11 +243,14 @@ impl Talk {
         counts.pings += u64::from(frame.opcode == opcode::PING);
         counts.pongs += u64::from(frame.opcode == opcode::PONG);
         if let Some((kind, is_compressed, bytes)) = whole {
+            let ordinal = counts.texts + counts.binaries + 1;
             counts.texts += u64::from(kind == opcode::TEXT);
             counts.binaries += u64::from(kind == opcode::BINARY);
             counts.compressed += u64::from(is_compressed);
             counts.bytes = counts.bytes.saturating_add(bytes);
             counts.largest = counts.largest.max(bytes);
+            let spoken = Spoken { by: dir, is_text: kind == opcode::TEXT, ordinal, is_compressed };
+            self.tell(cx, spoken, bytes, chunk.ts);
         }
         if frame.opcode == opcode::CLOSE && self.seen.close.is_none() {
             let (code, reason) = match control.as_slice() {
@@ -219,6 +259,21 @@ impl Talk {
             };
             let reason = String::from_utf8_lossy(reason).into_owned();
             self.seen.close = Some(Close { by: dir, code, reason });
+        }
+    }
+}
+
+impl Talk {
+    /// Tells of a message that is whole, up to the limit of the connection.
+    fn tell(&mut self, cx: &mut Analyzer, spoken: Spoken, bytes: u64, ts: Timestamp) {
+        let side = self.sides.get_mut(spoken.by as usize);
+        let Some(content) = side.and_then(|side| side.content.as_mut()) else { return };
+        cx.tell_aside(content.tell(&cx.limits.body, &self.exchange, spoken, bytes, ts));
+        self.messages -= 1;
+        if self.messages == 0 {
+            for side in &mut self.sides {
+                side.content = None;
+            }
         }
     }
 }

@@ -3,19 +3,86 @@
 usage: grpc_calls.py PORT TRUTH
 
 Writes one line of JSON for each call, in the order of their ends: path, messages and bytes in both directions as the
-server's handlers saw them (before compression), status code and message as the client saw them.
+server's handlers saw them (before compression), status code and message as the client saw them; and, of services with
+descriptors (descriptors.binpb beside TRUTH), what the messages say.
 """
 import json
+import os
 import sys
 import threading
 import time
 from concurrent import futures
 
 import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory, timestamp_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 PORT, TRUTH = int(sys.argv[1]), sys.argv[2]
-SEEN = {}
+
+
+def messages():
+    """A service whose messages have fields of every kind, and the set of descriptors for it and for health checks."""
+    kinds = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="orders.proto", package="orders.v1", syntax="proto3")
+    state = file.enum_type.add(name="State")
+    for number, name in enumerate(["UNKNOWN", "OPEN", "PAID"]):
+        state.value.add(name=name, number=number)
+    order = file.message_type.add(name="Order")
+    for number, (name, kind, label, of) in enumerate(
+        [
+            ("order_id", kinds.TYPE_STRING, 1, ""),
+            ("total_cents", kinds.TYPE_INT64, 1, ""),
+            ("state", kinds.TYPE_ENUM, 1, ".orders.v1.State"),
+            ("weight", kinds.TYPE_DOUBLE, 1, ""),
+            ("gift", kinds.TYPE_BOOL, 1, ""),
+            ("picture", kinds.TYPE_BYTES, 1, ""),
+            ("marks", kinds.TYPE_SINT32, 3, ""),
+            ("parts", kinds.TYPE_MESSAGE, 3, ".orders.v1.Order"),
+            ("labels", kinds.TYPE_MESSAGE, 3, ".orders.v1.Order.LabelsEntry"),
+            ("made", kinds.TYPE_MESSAGE, 1, ".google.protobuf.Timestamp"),
+        ],
+        1,
+    ):
+        order.field.add(name=name, number=number, type=kind, label=label, type_name=of or None)
+    entry = order.nested_type.add(name="LabelsEntry")
+    entry.options.map_entry = True
+    entry.field.add(name="key", number=1, type=kinds.TYPE_STRING, label=1)
+    entry.field.add(name="value", number=2, type=kinds.TYPE_UINT32, label=1)
+    file.dependency.append("google/protobuf/timestamp.proto")
+    service = file.service.add(name="Orders")
+    for name, streams in [("Place", False), ("Trade", True)]:
+        service.method.add(
+            name=name,
+            input_type=".orders.v1.Order",
+            output_type=".orders.v1.Order",
+            client_streaming=streams,
+            server_streaming=streams,
+        )
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(file.SerializeToString())
+    files = descriptor_pb2.FileDescriptorSet()
+    for known in [timestamp_pb2.DESCRIPTOR, pool.FindFileByName("orders.proto"), health_pb2.DESCRIPTOR]:
+        known.CopyToProto(files.file.add())
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("orders.v1.Order")), files
+
+
+ORDER, FILES = messages()
+
+
+def order(number, parts=()):
+    made = ORDER(
+        order_id=f"o-{number}",
+        total_cents=2**53 + number,
+        state=number % 3,
+        weight=number / 8,
+        gift=number % 2 == 1,
+        picture=bytes(range(number)),
+        marks=[-number, 0, number],
+        parts=parts,
+        labels={"shelf": number, "käse": 7},
+    )
+    made.made.FromNanoseconds(1_764_201_600_000_000_000 + number)
+    return made.SerializeToString()
 
 
 class Shop(grpc.GenericRpcHandler):
@@ -29,11 +96,16 @@ class Shop(grpc.GenericRpcHandler):
             "/shop.v1.Cart/Chat": (grpc.stream_stream_rpc_method_handler, self.chat),
             "/shop.v1.Cart/Fail": (grpc.unary_unary_rpc_method_handler, self.fail),
             "/shop.v1.Cart/Slow": (grpc.unary_unary_rpc_method_handler, self.slow),
+            "/orders.v1.Orders/Place": (grpc.unary_unary_rpc_method_handler, self.place),
+            "/orders.v1.Orders/Trade": (grpc.stream_stream_rpc_method_handler, self.trade),
         }
         if details.method not in kinds:
             return None
         make, handler = kinds[details.method]
         return make(handler)
+
+    def place(self, request, context):
+        return order(2, [ORDER.FromString(request)])
 
     def add(self, request, context):
         return b"\x0a\x05added" + request
@@ -49,6 +121,10 @@ class Shop(grpc.GenericRpcHandler):
         for request in requests:
             yield request + request
 
+    def trade(self, requests, context):
+        for request in requests:
+            yield order(5, [ORDER.FromString(request)])
+
     def fail(self, request, context):
         context.set_trailing_metadata((("retry-after-bin", b"\x01\x02"),))
         context.abort(grpc.StatusCode.NOT_FOUND, "no such cart: käse & 100 %")
@@ -57,6 +133,13 @@ class Shop(grpc.GenericRpcHandler):
         while context.is_active():
             time.sleep(0.01)
         return b""
+
+
+SHAPES = {
+    "/orders.v1.Orders/Place": (ORDER, ORDER),
+    "/orders.v1.Orders/Trade": (ORDER, ORDER),
+    "/grpc.health.v1.Health/Check": (health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse),
+}
 
 
 def serve():
@@ -71,11 +154,17 @@ def serve():
 
 def main():
     server = serve()
+    with open(os.path.join(os.path.dirname(TRUTH), "descriptors.binpb"), "wb") as file:
+        file.write(FILES.SerializeToString())
     out = open(TRUTH, "w", encoding="utf-8")
 
     def tell(path, sent, got, code, details=None):
         counts = lambda messages: None if messages is None else [len(messages), sum(map(len, messages))]
         line = {"path": path, "request": counts(sent), "response": counts(got), "status": code, "message": details}
+        if path in SHAPES:
+            # As Google's own library writes them.
+            shown = lambda shape, messages: [json_format.MessageToDict(shape.FromString(m)) for m in messages]
+            line["decoded"] = [shown(shape, messages) for shape, messages in zip(SHAPES[path], [sent, got])]
         out.write(json.dumps(line) + "\n")
 
     def run(channel, compression=None):
@@ -104,6 +193,12 @@ def main():
         sent = [b"\x0a\x02hi", b"\x0a\x04more", b"x" * 3000]
         got = list(channel.stream_stream("/shop.v1.Cart/Chat")(iter(sent), compression=compression))
         tell("/shop.v1.Cart/Chat", sent, got, 0)
+        sent = [order(n) for n in range(4)] + [order(200, [ORDER.FromString(order(n)) for n in range(20)])]
+        for message in sent:
+            got = channel.unary_unary("/orders.v1.Orders/Place")(message, compression=compression)
+            tell("/orders.v1.Orders/Place", [message], [got], 0)
+        got = list(channel.stream_stream("/orders.v1.Orders/Trade")(iter(sent), compression=compression))
+        tell("/orders.v1.Orders/Trade", sent, got, 0)
         # A deadline that passes, and a call that is cancelled.
         unary("Slow", b"\x08\x03", timeout=0.2)
         call = channel.unary_unary("/shop.v1.Cart/Slow").future(b"\x08\x04")

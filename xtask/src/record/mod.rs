@@ -16,6 +16,8 @@ enum Kind {
     Grpc,
     /// WebSocket connections: websockets
     Websocket,
+    /// WebSocket connections inside HTTP/2 (RFC 8441): hypercorn, and a client of h2 and wsproto
+    WebsocketH2,
     /// The Model Context Protocol: the official SDK
     Mcp,
     /// GraphQL over HTTP: graphql-core behind uvicorn
@@ -28,6 +30,9 @@ impl Kind {
         match self {
             Self::Grpc => ("grpc_calls.py", &["grpcio==1.85.3", "grpcio-health-checking==1.85.1"]),
             Self::Websocket => ("websocket_talks.py", &["websockets==17.4"]),
+            Self::WebsocketH2 => {
+                ("websocket_h2_talks.py", &["hypercorn==0.18.0", "h2==4.3.0", "wsproto==1.2.0"])
+            }
             Self::Mcp => ("mcp_session.py", &["mcp==2.3.0", "uvicorn==0.54.0"]),
             Self::Graphql => (
                 "graphql_requests.py",

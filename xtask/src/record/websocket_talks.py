@@ -61,6 +61,8 @@ async def talk(out, path, messages, compression, close=(1000, ""), pings=0, frag
     def side(sent):
         texts = [m for m in sent if isinstance(m, str)]
         return {
+            # Of each message its kind, its length and how it begins.
+            "said": [["text", plain(m), m[:40]] if isinstance(m, str) else ["binary", len(m), m[:40].hex()] for m in sent],
             "texts": len(texts),
             "binaries": len(sent) - len(texts),
             # Compressed bytes are the library's affair.

@@ -89,6 +89,9 @@ fn body(json: &mut Json<'_>, body: &Body) {
     if body.decode_failed {
         json.raw(br#","decode_failed":true"#);
     }
+    if body.decoded_messages > 0 {
+        json.raw(br#","decoded_messages":"#).number(body.decoded_messages);
+    }
     if !body.kept.is_empty() {
         let cut = body.is_cut();
         json.raw(br#","content":""#);

@@ -6,7 +6,7 @@
 //! may be absent. The comments on the fields are the descriptions in the schema.
 #![expect(dead_code, reason = "there are no values of these types: they only describe")]
 use super::api::{ApiPart, Standard};
-use super::model_parts::{Fingerprint, Messages, NamedClient, WebSocket};
+use super::model_parts::{Fingerprint, Messages, NamedClient, WebSocket, WebSocketMessage};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -65,7 +65,8 @@ struct Meta {
     /// Always `access`.
     #[schemars(rename = "type")]
     kinds: [String; 1],
-    /// `harken.http`; `harken.websocket` of a WebSocket connection that is over.
+    /// `harken.http`; `harken.websocket` of a WebSocket connection that is over; `harken.websocket_message` of one of its
+    /// messages.
     dataset: String,
     /// Nanoseconds from `@timestamp` to the last byte of the transaction.
     duration: u64,
@@ -213,6 +214,9 @@ struct Body {
     /// Content decoding failed or hit a limit; what follows was not decoded.
     #[schemars(default)]
     decode_failed: bool,
+    /// Messages of protocol buffers that are read with `--proto-descriptors`: `content` is a list of them, as JSON.
+    #[schemars(default)]
+    decoded_messages: u64,
     /// The first bytes after decoding.
     content: Option<String>,
     /// `base64` when `content` is coded so, because it is not UTF-8.
@@ -285,6 +289,9 @@ struct Harken {
     /// What a WebSocket connection was used for, of an event when it is over. The transaction that has begun it had an event
     /// of its own before, and is told here again.
     websocket: Option<WebSocket>,
+    /// The message of a WebSocket connection that this event is, with `--websocket-messages`. What it says is the body of the
+    /// request where the client has sent it, else of the response; the rest is of the transaction that has begun the connection.
+    websocket_message: Option<WebSocketMessage>,
     /// Tunnels that were taken off.
     tunnel: Option<Tunnel>,
     /// Reasons to suspect that another reader would see other message boundaries (request smuggling).

@@ -40,6 +40,20 @@ pub(super) struct Frames {
     partial: bool,
 }
 
+/// A message of a WebSocket connection.
+#[derive(JsonSchema)]
+pub(super) struct WebSocketMessage {
+    /// Who has sent it: `client` or `server`.
+    by: String,
+    /// `text` or `binary`.
+    r#type: String,
+    /// Its ordinal among the messages of this side that were seen whole, from 1.
+    ordinal: u64,
+    /// It was compressed (permessage-deflate, RFC 7692).
+    #[schemars(default)]
+    compressed: bool,
+}
+
 /// A Close frame.
 #[derive(JsonSchema)]
 pub(super) struct Close {

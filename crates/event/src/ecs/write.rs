@@ -8,7 +8,7 @@ use crate::masking::Masking;
 use crate::transaction::Transaction;
 use crate::url::Url;
 use harken_api::Api;
-use harken_http::websocket::{Dir, WebSocket};
+use harken_http::websocket::{Dir, Spoken, WebSocket};
 use harken_http::{Desync, Exchange, Known, Message, Seen, Version};
 use harken_wire::{Encap, GeneveOptions, Ip, TunnelKind};
 
@@ -70,7 +70,11 @@ fn meta(json: &mut Json<'_>, t: &Transaction<'_>) {
     json.raw(br#"{"@timestamp":""#).time(start);
     json.raw(br#"","ecs":{"version":"8.17.0"},"event":{"id":""#).raw(t.id().as_str().as_bytes());
     json.raw(br#"","kind":"event","category":["network","web"],"type":["access"],"dataset":"harken."#);
-    json.raw(if t.exchange.websocket.is_some() { b"websocket\"" } else { b"http\"" });
+    json.raw(match t.exchange {
+        Exchange { websocket: Some(_), .. } => b"websocket\"".as_slice(),
+        Exchange { spoken: Some(_), .. } => b"websocket_message\"",
+        _ => b"http\"",
+    });
     json.raw(br#","duration":"#).number(t.end().since(start));
     json.raw(br#","outcome":""#).raw(outcome);
 }
@@ -164,6 +168,9 @@ fn own(
     if let Some(websocket) = &t.exchange.websocket {
         self::websocket(json, websocket);
     }
+    if let Some(spoken) = &t.exchange.spoken {
+        self::spoken(json, spoken);
+    }
     tunnel(json, &t.flow.encap);
     desync(json, t.exchange);
     if let Some(masking) = t.masking {
@@ -232,6 +239,18 @@ fn websocket(json: &mut Json<'_>, websocket: &WebSocket) {
         json.raw(b"},");
     }
     json.close(b'}');
+}
+
+/// A message of a WebSocket connection.
+fn spoken(json: &mut Json<'_>, spoken: &Spoken) {
+    let by: &[u8] = if spoken.by == Dir::Orig { b"client" } else { b"server" };
+    json.raw(br#","websocket_message":{"by":""#).raw(by);
+    json.raw(br#"","type":""#).raw(if spoken.is_text { b"text" } else { b"binary" });
+    json.raw(br#"","ordinal":"#).number(spoken.ordinal);
+    if spoken.is_compressed {
+        json.raw(br#","compressed":true"#);
+    }
+    json.raw(b"}");
 }
 
 /// What was masked, without the values.

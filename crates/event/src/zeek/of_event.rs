@@ -17,7 +17,10 @@ use serde_json::Value;
 /// without a place for a reason phrase is not told from one with an empty phrase. An event that tells of a WebSocket
 /// connection, or of a transaction that is not over, has no line: the transaction has one.
 pub fn http(event: &Value, ts: Timestamp, form: Form, out: &mut Vec<u8>) {
-    let is_websocket = event.pointer("/event/dataset").and_then(Value::as_str) == Some("harken.websocket");
+    let is_websocket = event
+        .pointer("/event/dataset")
+        .and_then(Value::as_str)
+        .is_some_and(|dataset| dataset.starts_with("harken.websocket"));
     if is_websocket || event.pointer("/harken/in_progress").is_some() {
         return;
     }

@@ -208,6 +208,16 @@ pub struct Analysis {
     #[arg(long, value_name = "TERM")]
     pub filter: Vec<String>,
 
+    /// Descriptors of services that speak protocol buffers (gRPC, gRPC-Web, Connect): their messages are shown, masked and
+    /// filtered as JSON. A file that `protoc --include_imports --descriptor_set_out=FILE` or `buf build -o FILE` has written;
+    /// repeat for more.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub proto_descriptors: Vec<PathBuf>,
+
+    /// Messages of each WebSocket connection that get an event of their own, of both sides together; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub websocket_messages: u32,
+
     /// Bytes kept of each body, after decoding, a side; `k` and `m` are understood, 0 turns bodies off.
     /// Events and the table are made from them: `--format ecs`, `--spool`. [default: 16k with one of these or the
     /// table, else 0]

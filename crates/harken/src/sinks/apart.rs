@@ -6,7 +6,7 @@
 use super::transactions::Transactions;
 use crate::summary::Summary;
 use anyhow::{Context as _, Result};
-use harken_event::{FlowInfo, Masking, Transaction, Trust};
+use harken_event::{FlowInfo, Preparation, Transaction, Trust};
 use harken_http::{Exchange, Message};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,13 +39,13 @@ pub struct Apart {
 
 impl Apart {
     /// Starts the thread.
-    pub fn start(transactions: Transactions, masking: Option<Masking>, trust: Arc<Trust>) -> Result<Self> {
+    pub fn start(transactions: Transactions, prepare: Preparation, trust: Arc<Trust>) -> Result<Self> {
         let (to, from) = sync_channel(WAITING);
         let (give, back) = channel();
         let summary = Arc::new(Mutex::new(Summary::default()));
         let counted = Arc::clone(&summary);
         let thread = std::thread::Builder::new().name("events".to_owned());
-        let thread = thread.spawn(move || work(transactions, masking, &trust, &counted, &from, &give));
+        let thread = thread.spawn(move || work(transactions, prepare, &trust, &counted, &from, &give));
         let thread = Some(thread.context("cannot start a thread")?);
         Ok(Self { chunk: Vec::new(), bytes: 0, to: Some(to), back, used: Vec::new(), thread, summary })
     }
@@ -110,7 +110,7 @@ fn size(message: &Message) -> usize {
 /// The thread: until the shard has ended and all is written.
 fn work(
     mut transactions: Transactions,
-    mut masking: Option<Masking>,
+    mut prepare: Preparation,
     trust: &Trust,
     summary: &Mutex<Summary>,
     from: &Receiver<Vec<Pending>>,
@@ -131,11 +131,9 @@ fn work(
         };
         let mut used = Vec::with_capacity(chunk.len());
         for Pending { flow, mut exchange } in chunk {
-            if let Some(masking) = &mut masking {
-                masking.mask(&mut exchange);
-            }
-            let transaction =
-                Transaction { flow: &flow, exchange: &exchange, masking: masking.as_ref(), trust };
+            prepare.prepare(&mut exchange);
+            let masking = prepare.masking.as_ref();
+            let transaction = Transaction { flow: &flow, exchange: &exchange, masking, trust };
             let is_wanted = transactions.count(&transaction, &mut lock(summary));
             if is_wanted {
                 transactions.write(&transaction);
@@ -178,7 +176,7 @@ mod tests {
             websocket: None,
             events: Some(Events::new(&spool)),
         };
-        let mut apart = Apart::start(transactions, None, Arc::default()).unwrap();
+        let mut apart = Apart::start(transactions, Preparation::default(), Arc::default()).unwrap();
         let count = 10 * CHUNK + 1;
         let given_back = (0..count).filter(|_| apart.take(&flow(), exchange()).is_some()).count();
         assert!(given_back < count);

@@ -178,7 +178,7 @@ impl Way {
     fn of(transactions: Transactions, config: &Config, interactive: bool) -> Result<Self> {
         Ok(match transactions.events.is_some() && !interactive {
             true => {
-                Self::Apart(Apart::start(transactions, config.masking.clone(), Arc::clone(&config.trust))?)
+                Self::Apart(Apart::start(transactions, config.prepare.clone(), Arc::clone(&config.trust))?)
             }
             false => Self::Here(Box::new(transactions)),
         })

@@ -76,8 +76,8 @@ impl Conn {
         };
         let at = chunk.bytes.len().saturating_sub(rest);
         let bytes = chunk.bytes.get(at..).unwrap_or_default();
-        let mut talk = Box::new(Talk::new(exchange));
-        let is_over = talk.data(&Chunk { offset: chunk.offset + at as u64, bytes, ..*chunk });
+        let mut talk = Box::new(Talk::new(cx, exchange));
+        let is_over = talk.data(cx, &Chunk { offset: chunk.offset + at as u64, bytes, ..*chunk });
         cx.stats.parsed += rest as u64;
         self.mode = Mode::WebSocket(talk);
         self.look_at_talk(cx, is_over)

@@ -1,4 +1,6 @@
 //! A connection: its two directions and its streams.
+mod switch;
+
 use super::frame::{END_STREAM, HEADERS, Head, PUSH_PROMISE};
 use super::message::{self, Filler};
 use super::side::{Found, Missing, Side};
@@ -9,6 +11,7 @@ use crate::h1::framing;
 use crate::h1::pairing::{Upgraded, weight};
 use crate::held::nothing;
 use crate::message::{Completeness, Framing, Message};
+use crate::websocket::Talk;
 use harken_flow::{Chunk, Dir, Gap};
 use harken_wire::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
@@ -41,6 +44,8 @@ struct Stream {
     is_reset: bool,
     /// It was told of while it was not over.
     told: bool,
+    /// It was given out, and goes on in WebSocket.
+    talk: Option<Box<Talk>>,
 }
 
 impl Stream {
@@ -189,6 +194,9 @@ impl H2 {
             {
                 message.completeness = Completeness::Gap;
             }
+            if let Some(talk) = &mut stream.talk {
+                talk.lose(dir);
+            }
         }
     }
 
@@ -265,6 +273,8 @@ impl H2 {
         half.message = Some(message);
         if is_last {
             self.end_half(cx, id, dir);
+        } else if dir == Dir::Resp && !is_trailer {
+            self.switch(cx, id);
         }
     }
 
@@ -298,6 +308,19 @@ impl H2 {
             // Of a stream that was reset.
             return;
         }
+        if let Some(stream) = self.streams.get_mut(&id)
+            && let Some(talk) = &mut stream.talk
+        {
+            let is_over = talk.data(cx, &Chunk { bytes, ..*chunk });
+            let holds = talk.holds();
+            cx.reweigh(&mut talk.weight, holds);
+            // Not every client ends the stream behind its Close frame.
+            stream.request.is_over |= is_over;
+            if is_last {
+                self.end_half(cx, id, dir);
+            }
+            return;
+        }
         let half = self.headless(cx, chunk, id, false);
         if let Some(message) = &mut half.message
             && !bytes.is_empty()
@@ -314,7 +337,8 @@ impl H2 {
     fn end_half(&mut self, cx: &mut Analyzer, id: u32, dir: Dir) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         stream.half(dir).is_over = true;
-        let asks_no_more = stream.request.is_over || stream.request.message.is_none() || stream.is_reset;
+        let is_unasked = stream.request.message.is_none() && stream.talk.is_none();
+        let asks_no_more = stream.request.is_over || is_unasked || stream.is_reset;
         if stream.response.is_over && asks_no_more {
             self.close_stream(cx, id);
         }
@@ -343,7 +367,11 @@ impl H2 {
     }
 
     fn emit(&mut self, cx: &mut Analyzer, stream: Stream) {
-        let Stream { depth, request, response, informational, .. } = stream;
+        let Stream { depth, request, response, informational, talk, .. } = stream;
+        if let Some(mut talk) = talk {
+            cx.reweigh(&mut talk.weight, 0);
+            return cx.tell_aside(talk.finish());
+        }
         let [request, response] = [request, response].map(|half| finish(cx, half));
         let pairing = match (&request, &response) {
             (None, None) if informational.is_none() => return,
@@ -391,8 +419,10 @@ impl H2 {
     pub(crate) fn gap(&mut self, cx: &mut Analyzer, gap: &Gap) {
         match self.side(gap.dir).gap(gap.len) {
             Missing::Body { stream, bytes, is_last } => {
-                let half = self.streams.get_mut(&stream).map(|stream| stream.half(gap.dir));
-                if let Some(half) = half
+                let found = self.streams.get_mut(&stream);
+                if let Some(Stream { talk: Some(talk), .. }) = found {
+                    talk.gap(&Gap { len: bytes, ..*gap });
+                } else if let Some(half) = found.map(|stream| stream.half(gap.dir))
                     && let Some(message) = &mut half.message
                 {
                     half.coder.gap(cx, message, bytes);

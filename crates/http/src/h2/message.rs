@@ -47,7 +47,8 @@ impl<'a> Filler<'a> {
                 self.has_authority = true;
                 self.add(b"host", value);
             }
-            // The scheme says "http" or "https" and nothing more; `:protocol` is of RFC 8441.
+            b":protocol" => self.message.third = self.append(value),
+            // The scheme says "http" or "https" and nothing more.
             [b':', ..] => {}
             // It says the same again.
             b"host" if self.has_authority => {}

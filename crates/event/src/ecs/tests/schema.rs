@@ -2,7 +2,7 @@
 //! not have, and each field of the schema is written.
 use super::*;
 use harken_http::body::units::{Kind, Units};
-use harken_http::websocket::{Close, Counts, Dir, WebSocket};
+use harken_http::websocket::{Close, Counts, Dir, Spoken, WebSocket};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -86,6 +86,7 @@ fn everything() -> (FlowInfo, Exchange) {
         m.body.missing = 7;
         m.body.gaps = vec![BodyGap { offset: 1, len: 7 }];
         m.body.decode_failed = true;
+        m.body.decoded_messages = 1;
         m
     });
     let informational = Some(Informational { status: 103, reason: b"Early Hints".to_vec() });
@@ -177,6 +178,11 @@ fn apis() -> Vec<Exchange> {
             let close = Some(Close { by: Dir::Resp, code: Some(1000), reason: "bye".to_owned() });
             over.websocket = Some(Box::new(WebSocket { client: counts, server: counts, close, last: T0 }));
             over
+        },
+        // One of its messages.
+        {
+            let spoken = Spoken { by: Dir::Orig, is_text: true, ordinal: 1, is_compressed: true };
+            Exchange { spoken: Some(spoken), ..exchange("GET /ws", "", "hello", ("", "")) }
         },
         // What is left of a body that was cut.
         exchange("POST /v1/messages", json, r#"{"model":"m","#, ("", "")),

@@ -1,0 +1,187 @@
+//! What messages of WebSocket say, inflated where they are compressed (permessage-deflate, RFC 7692).
+use crate::body::BodyLimits;
+use crate::exchange::Exchange;
+use crate::message::{Body, BodyGap, Completeness, Message};
+use flate2::{Decompress, FlushDecompress, Status};
+use harken_flow::Dir;
+use harken_wire::Timestamp;
+
+/// A message of a WebSocket connection; what it says is the body of the request (the client's) or of the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spoken {
+    /// Who has sent it.
+    pub by: Dir,
+    /// Whether it is text; bytes otherwise.
+    pub is_text: bool,
+    /// Its ordinal among the messages of this side that were seen whole, from 1.
+    pub ordinal: u64,
+    /// It was compressed.
+    pub is_compressed: bool,
+}
+
+/// What an inflater holds: a window of 32 KiB and its tables.
+const INFLATER: u64 = 48 << 10;
+/// Bytes inflated at a time.
+const STEP: usize = 4096;
+/// What the sender has left out at the end of a message, RFC 7692 section 7.2.2.
+const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// The reader of what one side says.
+#[derive(Debug)]
+pub(super) struct Content {
+    inflate: Option<Box<Decompress>>,
+    /// Each message is compressed by itself: nothing before it is needed.
+    is_fresh_each: bool,
+    /// Bytes that compressed messages refer to are missing.
+    is_blind: bool,
+    /// The message at hand.
+    body: Body,
+    start: Option<Timestamp>,
+    scratch: Vec<u8>,
+}
+
+impl Content {
+    pub(super) fn new(exchange: &Exchange, dir: Dir) -> Self {
+        let parameter: &[u8] = match dir {
+            Dir::Orig => b"client_no_context_takeover",
+            Dir::Resp => b"server_no_context_takeover",
+        };
+        let headers = exchange.response.iter().flat_map(|response| response.headers());
+        let extensions = headers.filter(|(name, _)| name.eq_ignore_ascii_case(b"sec-websocket-extensions"));
+        let mut words = extensions.flat_map(|(_, value)| value.split(|byte| matches!(byte, b';' | b',')));
+        Self {
+            inflate: None,
+            is_fresh_each: words.any(|word| word.trim_ascii().eq_ignore_ascii_case(parameter)),
+            is_blind: false,
+            body: Body::default(),
+            start: None,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Bytes that are held.
+    pub(super) fn holds(&self) -> u64 {
+        let inflater = if self.inflate.is_some() { INFLATER } else { 0 };
+        inflater + (self.body.kept.capacity() + self.scratch.capacity()) as u64
+    }
+
+    /// Takes bytes of a message.
+    pub(super) fn push(
+        &mut self,
+        limits: &BodyLimits,
+        bytes: impl Iterator<Item = u8>,
+        is_compressed: bool,
+        ts: Timestamp,
+    ) {
+        self.start.get_or_insert(ts);
+        if is_compressed {
+            let mut scratch = std::mem::take(&mut self.scratch);
+            scratch.clear();
+            scratch.extend(bytes);
+            self.body.wire_len += scratch.len() as u64;
+            self.inflate(limits, &scratch);
+            self.scratch = scratch;
+            return;
+        }
+        let room = limits.keep.saturating_sub(self.body.kept.len());
+        let mut count = 0;
+        let kept = &mut self.body.kept;
+        for byte in bytes {
+            if count < room {
+                kept.push(byte);
+            }
+            count += 1;
+        }
+        self.body.wire_len += count as u64;
+        self.body.decoded_len += count as u64;
+    }
+
+    fn inflate(&mut self, limits: &BodyLimits, mut bytes: &[u8]) {
+        if self.is_blind {
+            self.body.decode_failed = true;
+            return;
+        }
+        let inflate = self.inflate.get_or_insert_with(|| Box::new(Decompress::new(false)));
+        let body = &mut self.body;
+        let mut out = [0; STEP];
+        loop {
+            let before = (inflate.total_in(), inflate.total_out());
+            let status = inflate.decompress(bytes, &mut out, FlushDecompress::Sync);
+            let (read, written) = (inflate.total_in() - before.0, inflate.total_out() - before.1);
+            bytes = bytes.get(read as usize..).unwrap_or_default();
+            let room = limits.keep.saturating_sub(body.kept.len()).min(written as usize);
+            body.kept.extend_from_slice(out.get(..room).unwrap_or_default());
+            body.decoded_len += written;
+            let is_bomb = body.decoded_len > limits.decoded
+                || body.decoded_len > limits.ratio_after
+                    && body.decoded_len / limits.ratio.max(1) > body.wire_len;
+            match status {
+                // A block that says it is the last one ends the message, and the next begins anew (section 7.2.3.5).
+                Ok(Status::StreamEnd) => inflate.reset(false),
+                Ok(_) if read == 0 && written == 0 => return,
+                Ok(_) if !is_bomb => {}
+                _ => {
+                    body.decode_failed = true;
+                    self.is_blind = true;
+                    self.inflate = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Bytes of the message at hand are missing.
+    pub(super) fn gap(&mut self, len: u64) {
+        self.body.gaps.push(BodyGap { offset: self.body.wire_len, len });
+        self.body.missing += len;
+        self.is_blind = true;
+        self.inflate = None;
+    }
+
+    /// The message is whole: what there is of it, as an exchange of its own beside the one that has begun the connection.
+    pub(super) fn tell(
+        &mut self,
+        limits: &BodyLimits,
+        begun: &Exchange,
+        spoken: Spoken,
+        bytes: u64,
+        ts: Timestamp,
+    ) -> Exchange {
+        if spoken.is_compressed {
+            self.inflate(limits, &TAIL);
+        }
+        if self.is_fresh_each {
+            self.inflate = None;
+            self.is_blind = false;
+        }
+        let mut body = std::mem::take(&mut self.body);
+        body.wire_len = bytes;
+        let start = self.start.take().unwrap_or(ts);
+        let mut exchange = begun.clone();
+        for message in [&mut exchange.request, &mut exchange.response].into_iter().flatten() {
+            (message.start, message.head_end, message.first_body, message.end) = (start, start, start, ts);
+        }
+        let message = match spoken.by {
+            Dir::Orig => &mut exchange.request,
+            Dir::Resp => &mut exchange.response,
+        };
+        if let Some(message) = message {
+            // No two messages have the same place.
+            message.offset = spoken.ordinal;
+            if body.missing > 0 {
+                message.completeness = Completeness::Gap;
+            }
+            message.body = body;
+        } else {
+            let completeness = if body.missing > 0 { Completeness::Gap } else { Completeness::Full };
+            let response = spoken.by == Dir::Resp;
+            let alone = Message { body, completeness, response, start, end: ts, ..Message::default() };
+            match spoken.by {
+                Dir::Orig => exchange.request = Some(Box::new(alone)),
+                Dir::Resp => exchange.response = Some(Box::new(alone)),
+            }
+        }
+        exchange.spoken = Some(spoken);
+        exchange
+    }
+}
