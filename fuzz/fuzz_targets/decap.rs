@@ -22,6 +22,10 @@ fuzz_target!(|data: &[u8]| {
             assert!(segment.encap.depth <= 8);
             assert!(segment.payload.len() < packet.len());
         }
+        Ok(Decoded::Datagram(datagram)) => {
+            assert!(datagram.encap.depth <= 8);
+            assert!(datagram.payload.len() < packet.len());
+        }
         Ok(Decoded::Fragment(fragment)) => {
             assert!(fragment.header.encap.depth <= 8);
             let _ = decoder.resume(&fragment.header, payload);

@@ -27,6 +27,7 @@ fuzz_target!(|data: &[u8]| {
     let inside = |part: &[u8]| part.is_empty() || frame.as_ptr_range().contains(&part.as_ptr());
     match decoder.decode(link, frame) {
         Ok(Decoded::Tcp(segment)) => assert!(inside(segment.payload)),
+        Ok(Decoded::Datagram(datagram)) => assert!(inside(datagram.payload)),
         Ok(Decoded::Fragment(fragment)) => {
             assert!(inside(fragment.payload));
             let _ = decoder.resume(&fragment.header, frame);

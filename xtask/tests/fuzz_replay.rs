@@ -34,6 +34,7 @@ targets! {
     body in "../../fuzz/fuzz_targets/body.rs",
     websocket in "../../fuzz/fuzz_targets/websocket.rs",
     tls in "../../fuzz/fuzz_targets/tls.rs",
+    quic in "../../fuzz/fuzz_targets/quic.rs",
     units in "../../fuzz/fuzz_targets/units.rs",
     api in "../../fuzz/fuzz_targets/api.rs",
     filter in "../../fuzz/fuzz_targets/filter.rs",

@@ -1,7 +1,9 @@
 //! Frames to segments: tunnels are taken off, fragments put together.
 use arrayvec::ArrayVec;
 use harken_flow::{BATCH, DefragConfig, DefragStats, Defragmenter};
-use harken_wire::{Decoded, Decoder, Fragment, LinkType, Segment, Stop, Timestamp};
+use harken_http::quic::{self, Quic};
+use harken_wire::{Datagram, Decoded, Decoder, Encap, Fragment, Ip, LinkType, Segment, Stop, Timestamp};
+use std::collections::VecDeque;
 
 /// Counters of a [`Front`].
 #[derive(Clone, Default, Debug)]
@@ -12,6 +14,21 @@ pub struct FrontStats {
     pub wire: harken_wire::Stats,
     /// Counters of the defragmenter.
     pub defrag: DefragStats,
+    /// Counters of QUIC.
+    pub quic: quic::Stats,
+}
+
+/// What a client of QUIC has begun.
+#[derive(Clone, Debug)]
+pub struct QuicHello {
+    /// Address and port of the client.
+    pub client: (Ip, u16),
+    /// Address and port of the server.
+    pub server: (Ip, u16),
+    /// The tunnels of the packet that has completed it.
+    pub encap: Encap,
+    /// What it says.
+    pub quic: Box<Quic>,
 }
 
 impl FrontStats {
@@ -20,6 +37,7 @@ impl FrontStats {
         self.unknown_link += other.unknown_link;
         self.wire.add(&other.wire);
         self.defrag.add(&other.defrag);
+        self.quic.add(&other.quic);
     }
 }
 
@@ -27,13 +45,22 @@ impl FrontStats {
 pub struct Front {
     decoder: Decoder,
     defragmenter: Defragmenter,
+    quic: quic::Reader,
+    /// Those that were not taken yet.
+    hellos: VecDeque<QuicHello>,
     unknown_link: u64,
 }
 
 impl Front {
     /// A front with these settings.
     pub fn new(wire: harken_wire::Config, defrag: DefragConfig) -> Self {
-        Self { decoder: Decoder::new(wire), defragmenter: Defragmenter::new(defrag), unknown_link: 0 }
+        Self {
+            decoder: Decoder::new(wire),
+            defragmenter: Defragmenter::new(defrag),
+            quic: quic::Reader::default(),
+            hellos: VecDeque::new(),
+            unknown_link: 0,
+        }
     }
 
     /// Decodes one frame of link type `dlt` (the capture file's number).
@@ -72,6 +99,7 @@ impl Front {
                     segments.clear();
                     let _ = self.fragment(ts, &fragment, &mut |ts, segment| sink(&[(ts, *segment)]));
                 }
+                Ok(Decoded::Datagram(datagram)) => self.datagram(ts, &datagram),
                 Err(_) => {}
             }
         }
@@ -97,7 +125,40 @@ impl Front {
                 Ok(())
             }
             Decoded::Fragment(fragment) => self.fragment(ts, &fragment, sink),
+            Decoded::Datagram(datagram) => {
+                self.datagram(ts, &datagram);
+                Ok(())
+            }
         }
+    }
+
+    /// Takes a datagram that may begin a QUIC connection; [`Front::take_hello`] has what came of it.
+    #[cold]
+    fn datagram(&mut self, ts: Timestamp, datagram: &Datagram<'_>) {
+        Self::hello(&mut self.quic, &mut self.hellos, ts, datagram);
+    }
+
+    fn hello(
+        quic: &mut quic::Reader,
+        hellos: &mut VecDeque<QuicHello>,
+        ts: Timestamp,
+        datagram: &Datagram<'_>,
+    ) {
+        if let Some(quic) = quic.datagram(ts, datagram) {
+            let (client, server) = ((datagram.src, datagram.sport), (datagram.dst, datagram.dport));
+            hellos.push_back(QuicHello { client, server, encap: datagram.encap, quic });
+        }
+    }
+
+    /// A connection of QUIC that has begun; to be asked for until there is none.
+    #[inline]
+    pub fn take_hello(&mut self) -> Option<QuicHello> {
+        self.hellos.pop_front()
+    }
+
+    /// The input is over.
+    pub fn finish(&mut self) {
+        self.quic.finish();
     }
 
     /// Keeps a fragment; hands the segment to `sink` when it completes one. Fragments may be nested: those of
@@ -119,6 +180,11 @@ impl Front {
                 sink(ts, &segment);
                 return Ok(());
             }
+            Ok(Decoded::Datagram(datagram)) => {
+                // It lies in the defragmenter's buffer.
+                Self::hello(&mut self.quic, &mut self.hellos, ts, &datagram);
+                return Ok(());
+            }
             Err(stop) => return Err(Some(stop)),
             // It lies in the defragmenter's buffer, which the next call needs.
             Ok(Decoded::Fragment(inner)) => (inner.payload.to_vec(), Fragment { payload: &[], ..inner }),
@@ -132,6 +198,7 @@ impl Front {
             unknown_link: self.unknown_link,
             wire: self.decoder.stats().clone(),
             defrag: *self.defragmenter.stats(),
+            quic: *self.quic.stats(),
         }
     }
 }

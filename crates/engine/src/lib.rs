@@ -10,7 +10,7 @@ mod ledger;
 mod output;
 mod shard;
 
-pub use front::{Front, FrontStats};
+pub use front::{Front, FrontStats, QuicHello};
 pub use harken_flow::{BATCH, Shedding};
 pub use ledger::Ledger;
 pub use output::{Closed, Output};

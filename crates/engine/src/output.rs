@@ -3,7 +3,7 @@ use harken_event::zeek::conn::{Conn as ConnRecord, Sent};
 use harken_event::zeek::weird::Weird;
 use harken_event::{FlowInfo, Transaction};
 use harken_flow::{CloseReason, Dir, Flow, Gap};
-use harken_http::{Conn, Exchange, Protocol, Tls};
+use harken_http::{Conn, Exchange, Protocol, Quic, Tls};
 use std::sync::Arc;
 
 /// Takes what a shard finds, as it finds it. Everything but what [`Output::keep`] is given is lent: what is to be kept
@@ -27,6 +27,9 @@ pub trait Output {
 
     /// The handshake of a TLS connection is over, or will not be seen any further.
     fn tls(&mut self, _flow: &FlowInfo, _tls: &Tls) {}
+
+    /// A client has begun a connection of QUIC.
+    fn quic(&mut self, _flow: &FlowInfo, _quic: &Quic) {}
 
     /// Something odd was seen.
     fn weird(&mut self, weird: &Weird<'_>);

@@ -1,4 +1,5 @@
 //! Segments to transactions.
+use crate::front::QuicHello;
 use crate::output::{Closed, Output};
 use harken_event::zeek::weird::Weird;
 use harken_event::{FlowInfo, Form, Preparation, Transaction, Trust};
@@ -82,6 +83,14 @@ impl<O: Output> Shard<O> {
     /// them; with tens of thousands of flows it is faster, since the flows are looked up ahead.
     pub fn segments(&mut self, batch: &[(Timestamp, Segment<'_>)]) {
         self.table.segments(batch, &mut self.core);
+    }
+
+    /// Takes a connection of QUIC that has begun.
+    pub fn quic(&mut self, hello: QuicHello) {
+        let QuicHello { client, server, encap, quic } = hello;
+        let Core { form, seed, output, .. } = &mut self.core;
+        let flow = FlowInfo::new(client, server, Arc::new(encap), quic.start, *form, *seed);
+        output.quic(&flow, &quic);
     }
 
     /// Sets what is left undone from here on, because more arrives than there is time for. Without `bodies` no
@@ -240,6 +249,15 @@ impl<O: Output> Handler for Core<O> {
             self.analyzer.end(conn, dir, ts);
             if !self.analyzer.is_idle() {
                 self.drain(flow, state, ts);
+            }
+        }
+    }
+
+    fn look(&mut self, flow: &Flow, state: &mut State, now: Timestamp) {
+        if let Some(conn) = &mut state.conn {
+            self.analyzer.look(conn, now);
+            if !self.analyzer.is_idle() {
+                self.drain(flow, state, now);
             }
         }
     }

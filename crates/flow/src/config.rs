@@ -6,6 +6,10 @@ const MS: u64 = 1_000_000;
 /// One second.
 const SECOND: u64 = 1_000 * MS;
 
+/// How often an established flow is looked at ([`crate::Handler::look`]), in nanoseconds; more often where
+/// [`Config::idle_established`] is short.
+pub const LOOK_PERIOD: u64 = 10 * SECOND;
+
 /// Limits and time-outs. All times are packet time in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Config {

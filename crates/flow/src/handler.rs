@@ -125,6 +125,10 @@ pub trait Handler {
     /// The direction ended in order (FIN reached, or RST): no more bytes of it will come.
     fn end(&mut self, flow: &Flow, state: &mut Self::State, dir: Dir, ts: Timestamp);
 
+    /// Time has passed on a flow that is established, some [`crate::LOOK_PERIOD`] since the last time or its first segment,
+    /// whether bytes came or not.
+    fn look(&mut self, _flow: &Flow, _state: &mut Self::State, _now: Timestamp) {}
+
     /// The flow is over. `flow` has its final counters.
     fn close(&mut self, flow: &Flow, state: Self::State, reason: CloseReason);
 

@@ -22,7 +22,7 @@ mod timer;
 mod track;
 mod weird;
 
-pub use config::Config;
+pub use config::{Config, LOOK_PERIOD};
 pub use defrag::{Datagram, DefragConfig, DefragStats, Defragmenter, RefusedFragments};
 pub use flow::{Counters, Flow};
 pub use handler::{Chunk, CloseReason, Dir, Gap, GapReason, Handler, Verdict};

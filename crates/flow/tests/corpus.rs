@@ -111,7 +111,7 @@ fn ours(capture: &Path) -> Vec<Conn> {
                         continue;
                     }
                 }
-                Err(_) => {}
+                Ok(Decoded::Datagram(_)) | Err(_) => {}
             }
             break;
         }

@@ -5,7 +5,7 @@ use foldhash::HashMap;
 use harken_engine::Closed;
 use harken_event::{Transaction, Uid};
 use harken_flow::Dir;
-use harken_http::{Known, Pairing};
+use harken_http::{Known, Pairing, Quic};
 use harken_wire::{Encap, Timestamp};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -53,6 +53,46 @@ impl Top {
     }
 }
 
+/// What cannot be read since it is encrypted, of connections that are over.
+#[derive(Clone, Default, Debug)]
+pub struct Encrypted {
+    /// Connections with TLS.
+    pub tls: u64,
+    /// Bytes of their packets.
+    pub tls_bytes: u64,
+    /// Bytes of all connections.
+    pub all_bytes: u64,
+    /// Connections with QUIC, when they begin. Their bytes are not counted.
+    pub quic: u64,
+    /// Bytes of TLS by port of the server, largest first.
+    pub ports: Vec<(String, u64)>,
+    /// Bytes of TLS by server name, largest first.
+    pub names: Vec<(String, u64)>,
+}
+
+impl Encrypted {
+    /// Adds what another shard counted.
+    pub fn add(&mut self, other: &Self) {
+        self.tls += other.tls;
+        self.tls_bytes += other.tls_bytes;
+        self.all_bytes += other.all_bytes;
+        self.quic += other.quic;
+        add_named(&mut self.ports, &other.ports);
+        add_named(&mut self.names, &other.names);
+    }
+}
+
+/// Adds counts by name, and has the largest first.
+pub fn add_named(mine: &mut Vec<(String, u64)>, theirs: &[(String, u64)]) {
+    for (name, count) in theirs {
+        match mine.iter_mut().find(|(known, _)| known == name) {
+            Some((_, mine)) => *mine += count,
+            None => mine.push((name.clone(), *count)),
+        }
+    }
+    mine.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+}
+
 /// What came through one tunnel.
 #[derive(Clone, Copy)]
 pub struct TunnelSeen {
@@ -83,6 +123,9 @@ pub struct Summary {
     tls_names: Top,
     /// The same by port of the server.
     tls_ports: Top,
+    quic: u64,
+    /// Connections of QUIC by server name.
+    quic_names: Top,
     http_flows: u64,
     duration_total: u64,
     answered: u64,
@@ -126,6 +169,28 @@ impl Summary {
         template(request.target(), &mut endpoint);
         self.endpoints.add(&endpoint, 1);
         self.endpoint = endpoint;
+    }
+
+    /// What is encrypted, with at most so many names of each kind.
+    pub fn encrypted(&self, names: usize) -> Encrypted {
+        let named = |top: &Top| {
+            let largest = top.largest(names).into_iter();
+            largest.map(|(name, bytes)| (printable(name), bytes)).collect()
+        };
+        Encrypted {
+            tls: self.tls_flows,
+            tls_bytes: self.tls_bytes,
+            all_bytes: self.flow_bytes,
+            quic: self.quic,
+            ports: named(&self.tls_ports),
+            names: named(&self.tls_names),
+        }
+    }
+
+    /// Counts a connection of QUIC.
+    pub fn quic(&mut self, quic: &Quic) {
+        self.quic += 1;
+        self.quic_names.add(quic.server_name.as_deref().unwrap_or("(no server name)").as_bytes(), 1);
     }
 
     /// Counts a connection. Returns whether it came through a tunnel that is new.
@@ -207,6 +272,8 @@ impl Summary {
         self.tls_bytes += other.tls_bytes;
         self.tls_names.merge(other.tls_names);
         self.tls_ports.merge(other.tls_ports);
+        self.quic += other.quic;
+        self.quic_names.merge(other.quic_names);
         self.http_flows += other.http_flows;
         self.duration_total += other.duration_total;
         self.answered += other.answered;
@@ -278,6 +345,12 @@ impl Summary {
                     if named.is_empty() { String::new() } else { format!("by {by}: {}", named.join(", ")) },
                 );
             }
+        }
+        if self.quic > 0 {
+            let named = self.quic_names.largest(top).into_iter();
+            let named: Vec<_> = named.map(|(name, count)| format!("{} {count}", printable(name))).collect();
+            row("QUIC", format!("{}: not readable here", counted(self.quic, "connection")));
+            row("", format!("by name: {}", named.join(", ")));
         }
         for line in self.tunnel_lines(top) {
             row("tunnel", line);

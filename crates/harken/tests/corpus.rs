@@ -155,6 +155,85 @@ fn tls_is_as_zeek_has_it() {
     assert!(equal >= 78);
 }
 
+/// Port, server name and protocol of a QUIC connection.
+type Named = (u16, &'static str, &'static str);
+
+/// Port and server name of each QUIC connection of the corpus, and the protocol it asks for, as tshark 4.0 tells:
+/// `tshark -r FILE -Y 'quic and tls.handshake.type==1' -T fields -e udp.srcport -e tls.handshake.extensions_server_name -e
+/// tls.handshake.extensions_alpn_str`.
+const QUIC: &[(&str, &[Named])] = &[
+    (
+        "suri__ja4-quic__input.pcap",
+        &[
+            (32997, "fonts.gstatic.com", "h3"),
+            (37252, "www.blogger.com", "h3"),
+            (38677, "www.google.com", "h3"),
+            (41171, "2.bp.blogspot.com", "h3"),
+            (42849, "www.gstatic.com", "h3"),
+            (50440, "apis.google.com", "h3"),
+            (51333, "www.blogger.com", "h3"),
+            (52446, "1.bp.blogspot.com", "h3"),
+            (53371, "socpuppet.blogspot.com", "h3"),
+            (57334, "apis.google.com", "h3"),
+            (60461, "4.bp.blogspot.com", "h3"),
+        ],
+    ),
+    ("suri__ja4-tls-quic__input.pcap", &[(50280, "cloudflare-quic.com", "h3")]),
+    ("suri__quic-frag-middle-gap__input.pcap", &[(45514, "optimizationguide-pa.googleapis.com", "h3")]),
+    ("suri__quic-frag-unordered__input.pcap", &[(52755, "mastodon.social", "h3")]),
+    ("suri__quic-frag-wait__input.pcap", &[(56086, "www.google.com", "h3")]),
+    ("suri__quic-ietf-ja3__input.pcap", &[(56785, "msquic.net", "h3-29")]),
+    ("zeek__quic__383379789-decrypt-crash.pcap", &[]),
+    ("zeek__quic__firefox-102.13.0esr-blog-cloudflare-com.pcap", &[(44174, "blog.cloudflare.com", "h3")]),
+    ("zeek__quic__interop__quic-go_quic-go__handshake.pcap", &[(40084, "server4:443", "hq-interop")]),
+    ("zeek__quic__interop__quic-go_quic-go__retry.pcap", &[(42834, "server4:443", "hq-interop")]),
+    (
+        "zeek__quic__interop__quic-go_quic-go__zerortt.pcap",
+        &[(49394, "server4:443", "hq-interop"), (60492, "server4:443", "hq-interop")],
+    ),
+    ("zeek__quic__quic-decrypt-fail-google-de-51833.pcap", &[(51883, "www.google.de", "h3")]),
+    (
+        "zeek__quic__quic-multiple-initial-fragmented-crypto-only-initial.pcap",
+        &[(45945, "googleads.g.doubleclick.net", "h3")],
+    ),
+    (
+        "zeek__quic__quic-multiple-initial-fragmented-crypto.pcap",
+        &[(45945, "googleads.g.doubleclick.net", "h3")],
+    ),
+    ("zeek__quic__quic_win11_firefox_google.pcap", &[(49369, "www.google.com", "h3")]),
+    ("zeek__quic__quicv2-echo-443.pcap", &[(49320, "localhost", "quic-echo-example")]),
+    ("zeek__quic__quicv2-http3-443.pcap", &[(50841, "", "h3")]),
+];
+
+#[test]
+fn quic_is_as_tshark_has_it() {
+    let Some(corpus) = corpus() else { return };
+    let logs = scratch("corpus-quic");
+    let mut equal = 0;
+    for (name, truth) in QUIC {
+        let (_, capture) = corpus.iter().find(|(case, _)| case.ends_with(name)).unwrap();
+        let dir = logs.join(name);
+        replay(capture, &dir, &[]);
+        let text = std::fs::read_to_string(dir.join("quic.log")).unwrap();
+        let mut have: Vec<(u16, String, String)> = text
+            .lines()
+            .map(|line| {
+                let record: Value = serde_json::from_str(line).unwrap();
+                let text = |name| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+                let port = record["id.orig_p"].as_u64().unwrap();
+                (u16::try_from(port).unwrap(), text("server_name"), text("client_protocol"))
+            })
+            .collect();
+        have.sort();
+        let want: Vec<_> =
+            truth.iter().map(|(port, name, alpn)| (*port, (*name).to_owned(), (*alpn).to_owned())).collect();
+        assert_eq!(have, want, "{name}");
+        equal += want.len();
+    }
+    println!("{equal} connections equal");
+    assert_eq!(equal, 27);
+}
+
 /// The fields of `websocket.log`. What a client offers may hold a token, which is masked here.
 const WEBSOCKET_FIELDS: [&str; 6] =
     ["host", "uri", "user_agent", "subprotocol", "server_extensions", "client_extensions"];

@@ -29,8 +29,8 @@ pub struct Limits {
     pub undecided: usize,
     /// Bytes of a connection joined in the middle that are searched for the start of a message.
     pub seek: u64,
-    /// Nanoseconds after which a transaction that is not over is told of ([`Exchange::in_progress`]); it may be up to twice
-    /// that, and on a connection without any payload it is not.
+    /// Nanoseconds after which a transaction that is not over is told of ([`Exchange::in_progress`]), with the next bytes or the
+    /// next [`Analyzer::look`] at its connection.
     pub early: u64,
     /// Messages of a WebSocket connection that are told one by one ([`Exchange::spoken`]), of both sides together.
     pub websocket_messages: u32,
@@ -182,6 +182,11 @@ impl Analyzer {
     #[inline]
     pub fn data(&mut self, conn: &mut Conn, chunk: &Chunk<'_>) -> Verdict {
         conn.data(self, chunk)
+    }
+
+    /// Time has passed on a connection, whether bytes came or not.
+    pub fn look(&mut self, conn: &mut Conn, now: Timestamp) {
+        conn.look(self, now);
     }
 
     /// Takes note of missing bytes.

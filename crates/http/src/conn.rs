@@ -135,10 +135,16 @@ impl Conn {
     #[inline]
     pub(crate) fn data(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
         let verdict = self.read(cx, chunk);
-        if chunk.ts >= self.due {
-            self.look_early(cx, chunk.ts);
-        }
+        self.look(cx, chunk.ts);
         verdict
+    }
+
+    /// Time has passed.
+    #[inline]
+    pub(crate) fn look(&mut self, cx: &mut Analyzer, now: Timestamp) {
+        if now >= self.due {
+            self.look_early(cx, now);
+        }
     }
 
     /// Tells of transactions that have been going on for long.

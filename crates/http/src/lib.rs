@@ -15,6 +15,7 @@ pub mod message;
 pub mod probe;
 mod protocol;
 pub mod proxy;
+pub mod quic;
 pub mod tls;
 pub mod websocket;
 
@@ -25,5 +26,6 @@ pub use message::{
     Body, BodyGap, Coding, Completeness, Desync, Field, Framing, Known, Message, Span, Version,
 };
 pub use protocol::Protocol;
+pub use quic::Quic;
 pub use tls::Tls;
 pub use websocket::WebSocket;

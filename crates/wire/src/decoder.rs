@@ -3,7 +3,7 @@ use crate::config::UdpTunnel;
 use crate::express::Express;
 use crate::ip::Packet;
 use crate::walk::Walk;
-use crate::{Config, Encap, Fragment, FragmentHeader, LinkType, Segment, Stats, Stop};
+use crate::{Config, Datagram, Encap, Fragment, FragmentHeader, LinkType, Segment, Stats, Stop};
 
 /// What a frame turned out to carry.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,9 @@ pub enum Decoded<'p> {
     Tcp(Segment<'p>),
     /// Part of an IP packet. Once its payload is complete, [`Decoder::resume`] goes on with it.
     Fragment(Fragment<'p>),
+    /// A UDP datagram that may begin a QUIC connection. It is counted as what it is otherwise: no tunnel
+    /// ([`crate::Reason::NotATunnel`]).
+    Datagram(Datagram<'p>),
 }
 
 /// Takes link headers, tunnels and IP off captured frames. It keeps no state between frames but its counters.

@@ -14,6 +14,7 @@
 mod addr;
 mod checksum;
 mod config;
+mod datagram;
 pub mod decap;
 mod decoder;
 mod express;
@@ -35,6 +36,7 @@ mod build;
 
 pub use addr::Ip;
 pub use config::Config;
+pub use datagram::Datagram;
 pub use decoder::{Decoded, Decoder};
 pub use fragment::{Fragment, FragmentHeader, FragmentKey};
 pub use link::LinkType;

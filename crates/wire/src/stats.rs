@@ -134,6 +134,10 @@ impl Stats {
                 outcomes.fragments += 1;
                 fragment.truncated
             }
+            Ok(Decoded::Datagram(_)) => {
+                outcomes.ignored.count(Stop { layer: Layer::Udp, offset: 0, reason: Reason::NotATunnel });
+                0
+            }
             Err(stop) => {
                 outcomes.ignored.count(*stop);
                 0

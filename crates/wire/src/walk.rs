@@ -1,11 +1,12 @@
 //! The walk over one frame: header by header, in one pass, without recursion.
 use crate::config::UdpTunnel;
+use crate::datagram::may_begin_quic;
 use crate::decap::{Carries, erspan, geneve, gre, ipip, vxlan, vxlan_gpe};
 use crate::decoder::Settings;
 use crate::ip::{Packet, ah, ipv4, ipv6, protocol};
 use crate::link::{self, Next};
 use crate::{
-    Decoded, Encap, Fragment, FragmentHeader, Layer, LinkType, Outer, Reason, Segment, Stats, Stop,
+    Datagram, Decoded, Encap, Fragment, FragmentHeader, Layer, LinkType, Outer, Reason, Segment, Stats, Stop,
     TunnelKind, checksum, tcp, udp,
 };
 
@@ -23,6 +24,14 @@ pub(crate) struct Cursor<'p> {
     next: Next,
     /// The bytes that come next.
     bytes: &'p [u8],
+}
+
+/// What an IP packet carries.
+enum Inside<'p> {
+    Tunnel(Cursor<'p>),
+    Tcp,
+    /// A datagram that may begin a QUIC connection.
+    Datagram,
 }
 
 /// One frame on its way through the headers.
@@ -69,8 +78,9 @@ impl<'d, 'p> Walk<'d, 'p> {
     #[inline]
     pub(crate) fn packet(&mut self, mut packet: Packet<'p>) -> Result<Decoded<'p>, Stop> {
         match self.decapsulate(&mut packet)? {
-            Some(cursor) => self.run(cursor),
-            None => self.tcp(&packet),
+            Inside::Tunnel(cursor) => self.run(cursor),
+            Inside::Tcp => self.tcp(&packet),
+            Inside::Datagram => self.datagram(&packet),
         }
     }
 
@@ -87,8 +97,9 @@ impl<'d, 'p> Walk<'d, 'p> {
                         return self.tcp(&packet);
                     }
                     match self.decapsulate(&mut packet)? {
-                        Some(inner) => cursor = inner,
-                        None => return self.tcp(&packet),
+                        Inside::Tunnel(inner) => cursor = inner,
+                        Inside::Tcp => return self.tcp(&packet),
+                        Inside::Datagram => return self.datagram(&packet),
                     }
                     continue;
                 }
@@ -184,25 +195,25 @@ impl<'d, 'p> Walk<'d, 'p> {
         })
     }
 
-    /// Takes off what an IP packet carries if that is a tunnel. `None`: it carries TCP.
+    /// Takes off what an IP packet carries if that is a tunnel.
     #[inline]
-    fn decapsulate(&mut self, packet: &mut Packet<'p>) -> Result<Option<Cursor<'p>>, Stop> {
+    fn decapsulate(&mut self, packet: &mut Packet<'p>) -> Result<Inside<'p>, Stop> {
         if packet.protocol == protocol::AH {
             self.skip_ah(packet)?;
         }
         match packet.protocol {
-            protocol::UDP => self.udp(packet).map(Some),
-            protocol::TCP => Ok(None),
+            protocol::UDP => self.udp(packet),
+            protocol::TCP => Ok(Inside::Tcp),
             protocol::GRE => {
                 let outer = Outer { src: packet.src, dst: packet.dst, sport: 0, dport: 0 };
-                self.gre(packet.payload, outer).map(Some)
+                self.gre(packet.payload, outer).map(Inside::Tunnel)
             }
             number => match ipip::carries(number) {
                 Some(next) => {
                     let bytes = packet.payload;
                     let outer = Outer { src: packet.src, dst: packet.dst, sport: 0, dport: 0 };
                     self.enter(TunnelKind::IpIp, None, outer, Layer::IpIp, bytes)?;
-                    Ok(Some(Cursor { layer: Layer::IpIp, header: bytes, next, bytes }))
+                    Ok(Inside::Tunnel(Cursor { layer: Layer::IpIp, header: bytes, next, bytes }))
                 }
                 None => Err(self.no_tunnel(packet)),
             },
@@ -210,17 +221,24 @@ impl<'d, 'p> Walk<'d, 'p> {
     }
 
     #[inline]
-    fn udp(&mut self, packet: &Packet<'p>) -> Result<Cursor<'p>, Stop> {
+    fn udp(&mut self, packet: &Packet<'p>) -> Result<Inside<'p>, Stop> {
         let header = packet.payload;
         let udp = udp::parse(header).map_err(|reason| self.stop(Layer::Udp, header, reason))?;
         let Some(tunnel) = self.settings.udp_tunnel(udp.dport) else {
+            if may_begin_quic(udp.payload) {
+                return Ok(Inside::Datagram);
+            }
             return Err(self.stop(Layer::Udp, header, Reason::NotATunnel));
         };
         if self.settings.verify_checksums && udp.checksum != 0 {
             self.verify_transport(packet, Layer::Udp)?;
         }
         let outer = Outer { src: packet.src, dst: packet.dst, sport: udp.sport, dport: udp.dport };
-        let bytes = udp.payload;
+        self.udp_tunnel(tunnel, udp.payload, outer).map(Inside::Tunnel)
+    }
+
+    #[inline]
+    fn udp_tunnel(&mut self, tunnel: UdpTunnel, bytes: &'p [u8], outer: Outer) -> Result<Cursor<'p>, Stop> {
         match tunnel {
             UdpTunnel::Vxlan => {
                 let (vxlan, frame) =
@@ -238,6 +256,20 @@ impl<'d, 'p> Walk<'d, 'p> {
             }
             UdpTunnel::Gre => self.gre(bytes, outer),
         }
+    }
+
+    #[cold]
+    fn datagram(&mut self, packet: &Packet<'p>) -> Result<Decoded<'p>, Stop> {
+        let header = packet.payload;
+        let udp = udp::parse(header).map_err(|reason| self.stop(Layer::Udp, header, reason))?;
+        Ok(Decoded::Datagram(Datagram {
+            src: packet.src,
+            dst: packet.dst,
+            sport: udp.sport,
+            dport: udp.dport,
+            payload: udp.payload,
+            encap: self.encap,
+        }))
     }
 
     fn geneve(&mut self, bytes: &'p [u8], outer: Outer) -> Result<Cursor<'p>, Stop> {

@@ -76,7 +76,7 @@ fn decoded(capture: &Path) -> (BTreeSet<Connection>, Decoder) {
                         continue;
                     }
                 }
-                Err(_) => {}
+                Ok(Decoded::Datagram(_)) | Err(_) => {}
             }
             break;
         }

@@ -66,6 +66,7 @@ fn line(result: Result<Decoded<'_>, Stop>) -> String {
                 encap(&h.encap)
             )
         }
+        Ok(Decoded::Datagram(d)) => format!("datagram {}>{} {}", d.src, d.dst, d.payload.len()),
         Err(stop) => format!("{} {}@{}", stop.reason.name(), stop.layer.name(), stop.offset),
     }
 }

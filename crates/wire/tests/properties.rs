@@ -260,6 +260,7 @@ fn decode_any(link: LinkType, frame: &[u8], verify_checksums: bool) {
     let inside = |payload: &[u8]| payload.is_empty() || frame.as_ptr_range().contains(&payload.as_ptr());
     match decoder.decode(link, frame) {
         Ok(Decoded::Tcp(segment)) => assert!(inside(segment.payload) && segment.encap.depth <= 8),
+        Ok(Decoded::Datagram(datagram)) => assert!(inside(datagram.payload) && datagram.encap.depth <= 8),
         Ok(Decoded::Fragment(fragment)) => {
             assert!(inside(fragment.payload) && fragment.offset <= 0xfff8);
             let mut resumed = decoder.clone();

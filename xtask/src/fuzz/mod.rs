@@ -37,6 +37,7 @@ const TARGETS: &[Target] = &[
     Target { name: "frame", max_len: 2048, seeds: Kind::Frames },
     Target { name: "decap", max_len: 2048, seeds: Kind::Tunnels },
     Target { name: "defrag", max_len: 8192, seeds: Kind::Packets },
+    Target { name: "quic", max_len: 2048, seeds: Kind::Payloads },
     Target { name: "reassembly", max_len: 8192, seeds: Kind::Packets },
     Target { name: "http1", max_len: 16_384, seeds: Kind::Payloads },
     Target { name: "http2", max_len: 4096, seeds: Kind::Payloads },

@@ -23,6 +23,7 @@ const DECODERS: &[(&str, &str)] = &[
     ("crates/http/src/body", "body"),
     ("crates/http/src/conn", "http1"),
     ("crates/http/src/tls", "tls"),
+    ("crates/http/src/quic", "quic"),
     ("crates/http/src/websocket", "websocket"),
     ("crates/http/src/websocket.rs", "websocket"),
     ("crates/http/src/body/units.rs", "units"),

@@ -8,6 +8,7 @@ pub mod column;
 pub mod conn;
 pub mod http;
 pub mod of_event;
+pub mod quic;
 mod row;
 pub mod sensor;
 mod site;
@@ -49,6 +50,8 @@ pub const CONN: Log = Log { path: "conn", columns: conn::COLUMNS };
 pub const WEIRD: Log = Log { path: "weird", columns: weird::COLUMNS };
 /// One TLS connection a line.
 pub const SSL: Log = Log { path: "ssl", columns: ssl::COLUMNS };
+/// One QUIC connection a line.
+pub const QUIC: Log = Log { path: "quic", columns: quic::COLUMNS };
 /// One WebSocket connection a line.
 pub const WEBSOCKET: Log = Log { path: "websocket", columns: websocket::COLUMNS };
 /// How the sensor is doing, one line a period.

@@ -24,6 +24,10 @@ pub mod stats {
         SEGMENTS_SHED "segments_shed" Count,
         BODIES_SHED "bodies_shed" Count,
         LOG_LINES_DROPPED "log_lines_dropped" Count,
+        ENDED_BYTES "ended_bytes" Count,
+        TLS_CONNS "tls_conns" Count,
+        TLS_BYTES "tls_bytes" Count,
+        QUIC_CONNS "quic_conns" Count,
     }
 }
 
@@ -76,6 +80,14 @@ pub struct Stats<'a> {
     pub bodies_shed: u64,
     /// Lines of logs dropped because the disk was too slow or full.
     pub log_lines_dropped: u64,
+    /// Bytes of the connections that ended.
+    pub ended_bytes: u64,
+    /// Of these connections those with TLS.
+    pub tls: u64,
+    /// Bytes of them.
+    pub tls_bytes: u64,
+    /// Connections with QUIC that began.
+    pub quic: u64,
 }
 
 impl Stats<'_> {
@@ -105,6 +117,10 @@ impl Stats<'_> {
         row.count(&stats::SEGMENTS_SHED, Some(self.segments_shed));
         row.count(&stats::BODIES_SHED, Some(self.bodies_shed));
         row.count(&stats::LOG_LINES_DROPPED, Some(self.log_lines_dropped));
+        row.count(&stats::ENDED_BYTES, Some(self.ended_bytes));
+        row.count(&stats::TLS_CONNS, Some(self.tls));
+        row.count(&stats::TLS_BYTES, Some(self.tls_bytes));
+        row.count(&stats::QUIC_CONNS, Some(self.quic));
         row.end();
     }
 }

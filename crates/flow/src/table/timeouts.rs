@@ -1,5 +1,6 @@
 //! What time does to flows: lazy queues of deadlines, one for each time-out class and one for holes.
 use super::{Class, FlowTable, Queues, STEP, classify};
+use crate::config::LOOK_PERIOD;
 use crate::timer::Link;
 use crate::{CloseReason, Handler};
 use harken_wire::Timestamp;
@@ -45,7 +46,15 @@ impl<S> FlowTable<S> {
                 }
                 match self.expired(id, self.now) {
                     Some(reason) => self.close(id, reason, handler),
-                    None => self.queue(id, class),
+                    None => {
+                        if class == Class::Established
+                            && let Some(slot) = self.slots.get_mut(id)
+                            && let Some(state) = &mut slot.state
+                        {
+                            handler.look(&slot.flow, state, self.now);
+                        }
+                        self.queue(id, class);
+                    }
                 }
             }
         }
@@ -66,11 +75,11 @@ impl<S> FlowTable<S> {
 
     /// How often flows of a class are looked at. Established ones more often than they time out, since a
     /// queue does not know which of its flows have been quiet longest.
-    pub(super) const fn period(&self, class: Class) -> u64 {
+    pub(super) fn period(&self, class: Class) -> u64 {
         let period = match class {
             Class::Free => 0,
             Class::HalfOpen => self.config.idle_half_open,
-            Class::Established => self.config.idle_established / 8,
+            Class::Established => (self.config.idle_established / 8).min(LOOK_PERIOD),
             Class::Closing => self.config.linger,
         };
         if period == 0 { 1 } else { period }

@@ -158,8 +158,8 @@ pub struct Replay {
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
 
-    /// Write http.log, conn.log, weird.log, ssl.log, websocket.log and tunnel.log (with `--format ecs`: events.json in place of
-    /// http.log) into this folder, which is made when absent.
+    /// Write http.log, conn.log, weird.log, ssl.log, quic.log, websocket.log and tunnel.log (with `--format ecs`: events.json in
+    /// place of http.log) into this folder, which is made when absent.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub log_dir: Option<PathBuf>,
 

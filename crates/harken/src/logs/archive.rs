@@ -23,6 +23,7 @@ const NAMES: &[&str] = &[
     "conn.log",
     "weird.log",
     "ssl.log",
+    "quic.log",
     "websocket.log",
     "tunnel.log",
     "stats.log",

@@ -54,6 +54,9 @@ pub fn run(args: &Replay) -> Result<ExitCode> {
                 packets += lent.len() as u64;
                 let frames = lent.iter().map(|packet| (packet.ts, packet.dlt, packet.data));
                 front.frames(frames, &mut |segments| shards.segments(segments));
+                while let Some(hello) = front.take_hello() {
+                    shards.quic(hello);
+                }
             }
             Err(damage) => damages.push(damage),
         }
@@ -66,6 +69,7 @@ pub fn run(args: &Replay) -> Result<ExitCode> {
         }
     }
     progress.finish();
+    front.finish();
     let (summary, flow, http) = shards.finish()?;
     let ledger = Ledger::new(front.stats(), flow, http);
     plan.end(&summary, now())?;

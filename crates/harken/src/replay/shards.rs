@@ -4,7 +4,7 @@ use crate::sinks::{Plan, Sinks};
 use crate::summary::Summary;
 use anyhow::{Context, Result, anyhow};
 use arrayvec::ArrayVec;
-use harken_engine::{BATCH, Config, Shard, shard_of};
+use harken_engine::{BATCH, Config, QuicHello, Shard, shard_of};
 use harken_flow::TunnelInKey;
 use harken_wire::{Segment, Timestamp};
 use std::ops::Range;
@@ -48,6 +48,7 @@ struct Worker {
 struct Batch {
     bytes: Vec<u8>,
     items: Vec<Item>,
+    hellos: Vec<QuicHello>,
     /// Packet time of the whole input when the batch was sent.
     now: Timestamp,
 }
@@ -87,6 +88,18 @@ impl Shards {
         }
     }
 
+    /// Takes a connection of QUIC that has begun.
+    pub fn quic(&mut self, hello: QuicHello) {
+        match self {
+            Self::One(shard) => shard.quic(hello),
+            Self::Many(many) => {
+                if let Some(worker) = many.workers.first_mut() {
+                    worker.batch.hellos.push(hello);
+                }
+            }
+        }
+    }
+
     /// The input is over: waits for every shard and adds up what they counted.
     pub fn finish(self) -> Result<Done> {
         match self {
@@ -105,6 +118,7 @@ fn work(mut shard: ReplayShard, full: &Receiver<Batch>, empty: &SyncSender<Batch
             });
             shard.segments(&whole.collect::<ArrayVec<_, BATCH>>());
         }
+        batch.hellos.drain(..).for_each(|hello| shard.quic(hello));
         shard.advance(batch.now);
         batch.items.clear();
         batch.bytes.clear();

@@ -7,6 +7,7 @@ use super::{say, total};
 use crate::connector::{self, inside};
 use crate::logs::Counters;
 use crate::logs::clock::now;
+use crate::summary::Encrypted;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -197,6 +198,23 @@ fn figures(shared: &[Arc<Shared>], lines_dropped: u64, uptime: Duration) -> Valu
         "system_udp": udp,
         "vnis": vnis,
         "endpoints": endpoints,
+        "encrypted": encrypted(&total.encrypted),
+    })
+}
+
+/// What cannot be read, of connections that are over.
+fn encrypted(seen: &Encrypted) -> Value {
+    let named = |counts: &[(String, u64)]| {
+        let counts = counts.iter().take(ENDPOINTS);
+        counts.map(|(name, bytes)| json!({"name": name, "bytes": bytes})).collect::<Vec<_>>()
+    };
+    json!({
+        "tls_connections": seen.tls,
+        "tls_bytes": seen.tls_bytes,
+        "all_bytes": seen.all_bytes,
+        "quic_connections": seen.quic,
+        "tls_ports": named(&seen.ports),
+        "tls_names": named(&seen.names),
     })
 }
 

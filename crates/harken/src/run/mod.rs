@@ -94,7 +94,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
         filter,
         format: args.format,
         form,
-        logs: [0, 1, 2, 3, 4, 5].map(|which| logs.handle(which)),
+        logs: [0, 1, 2, 3, 4, 5, 6].map(|which| logs.handle(which)),
         tunnels: Arc::default(),
         spool: spool.clone(),
     };

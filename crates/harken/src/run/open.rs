@@ -11,7 +11,7 @@ use harken_capture::live::bpf::Program;
 use harken_capture::live::{AfPacketConfig, Filter, Live, Tcp, UdpConfig, Wanted};
 use harken_capture::pcap_over_ip;
 use harken_event::Form;
-use harken_event::zeek::{CAPTURE_LOSS, CONN, HTTP, SSL, STATS as STATS_LOG, TUNNEL, WEBSOCKET, WEIRD};
+use harken_event::zeek::{CAPTURE_LOSS, CONN, HTTP, QUIC, SSL, STATS as STATS_LOG, TUNNEL, WEBSOCKET, WEIRD};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use std::time::Duration;
 /// Longest wait for the other end of a capture over TCP, about what the system itself waits.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Number of `stats.log`.
-pub const STATS: usize = 6;
+pub const STATS: usize = 7;
 /// Number of `capture_loss.log`.
-pub const LOSS: usize = 7;
+pub const LOSS: usize = 8;
 
 /// Opens what packets come from: for each worker what it reads.
 pub fn sources(args: &Run) -> Result<Vec<Sources>> {
@@ -173,6 +173,7 @@ pub fn logs(args: &Run, form: Form) -> Result<LogWriter> {
         zeek("conn.log", CONN),
         zeek("weird.log", WEIRD),
         zeek("ssl.log", SSL),
+        zeek("quic.log", QUIC),
         zeek("websocket.log", WEBSOCKET),
         zeek("tunnel.log", TUNNEL),
         zeek("stats.log", STATS_LOG),

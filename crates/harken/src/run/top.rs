@@ -1,7 +1,7 @@
 //! `harken top`: the live figures of a running sensor.
 use super::control::ask;
 use crate::cli::Top;
-use crate::style::{Palette, grouped, human_bytes};
+use crate::style::{Palette, counted, grouped, human_bytes};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -118,6 +118,39 @@ fn changes(before: &Value, now: &Value, list: &str, key: &str, figures: &[&str])
 
 /// Rows of each list on the page.
 const ROWS: usize = 10;
+/// Ports and names of what is encrypted.
+const NAMES: usize = 5;
+
+/// How much is encrypted, and where: of connections that are over.
+fn encrypted(seen: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (tls, bytes) = (figure(seen, "tls_connections"), figure(seen, "tls_bytes"));
+    if tls > 0 {
+        let share = 100.0 * bytes as f64 / figure(seen, "all_bytes").max(1) as f64;
+        lines.push(format!("{share:.0} % of the bytes are TLS: {}", human_bytes(bytes)));
+        for (by, list) in [("port", "tls_ports"), ("name", "tls_names")] {
+            let named: Vec<_> = seen
+                .get(list)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .take(NAMES)
+                .map(|one| {
+                    let name = one.get("name").and_then(Value::as_str).unwrap_or_default();
+                    format!("{name} {}", human_bytes(figure(one, "bytes")))
+                })
+                .collect();
+            if !named.is_empty() {
+                lines.push(format!("by {by}: {}", named.join(", ")));
+            }
+        }
+    }
+    let quic = figure(seen, "quic_connections");
+    if quic > 0 {
+        lines.push(format!("{} with QUIC", counted(quic, "connection")));
+    }
+    lines
+}
 
 fn page(now: &Value, rates: &Map<String, Value>, vnis: &[Value], endpoints: &[Value], p: Palette) -> String {
     let mut out = String::new();
@@ -141,6 +174,9 @@ fn page(now: &Value, rates: &Map<String, Value>, vnis: &[Value], endpoints: &[Va
             grouped(figure(&totals, "tls_connections"))
         ),
     );
+    for line in encrypted(&now.get("encrypted").cloned().unwrap_or_default()) {
+        row("not readable", line);
+    }
     let (gaps, seen) = (figure(&totals, "gap_bytes"), figure(&totals, "delivered_bytes"));
     let share = 100.0 * gaps as f64 / (gaps + seen).max(1) as f64;
     row("missing", format!("{}/s, {share:.3} % of all bytes", human_bytes(rate("gap_bytes") as u64)));

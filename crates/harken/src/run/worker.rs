@@ -4,6 +4,7 @@ use super::source::{Polled, Sources};
 use crate::logs::clock;
 use crate::origins::{Origin, Origins};
 use crate::sinks::Sinks;
+use crate::summary::{Encrypted, add_named};
 use harken_capture::Packet;
 use harken_capture::live::LiveStats;
 use harken_engine::{BATCH, Config, Front, FrontStats, Ledger, Shard};
@@ -52,6 +53,8 @@ pub struct Snapshot {
     pub by_class: [u64; 10],
     /// Most frequent endpoints.
     pub endpoints: Vec<(String, u64)>,
+    /// What cannot be read.
+    pub encrypted: Encrypted,
 }
 
 impl Snapshot {
@@ -75,13 +78,8 @@ impl Snapshot {
         for (mine, theirs) in self.by_class.iter_mut().zip(other.by_class) {
             *mine += theirs;
         }
-        for (name, count) in &other.endpoints {
-            match self.endpoints.iter_mut().find(|(known, _)| known == name) {
-                Some((_, mine)) => *mine += count,
-                None => self.endpoints.push((name.clone(), *count)),
-            }
-        }
-        self.endpoints.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        add_named(&mut self.endpoints, &other.endpoints);
+        self.encrypted.add(&other.encrypted);
     }
 
     /// Packets that the kernel dropped.
@@ -227,8 +225,9 @@ impl Worker {
     fn publish(&mut self) {
         let watched = self.shared.watched.load(Ordering::Relaxed);
         let mut origins = self.intake.origins.clone();
-        let (by_class, endpoints) =
-            self.intake.shard.output().transactions(if watched { ENDPOINTS } else { 0 });
+        let names = if watched { ENDPOINTS } else { 0 };
+        let (by_class, endpoints) = self.intake.shard.output().transactions(names);
+        let encrypted = self.intake.shard.output().encrypted(names);
         origins.add(self.intake.shard.output().gaps());
         let snapshot = Snapshot {
             packets: self.intake.packets,
@@ -243,6 +242,7 @@ impl Worker {
             origins,
             by_class,
             endpoints,
+            encrypted,
         };
         *self.shared.published() = snapshot;
     }
@@ -279,5 +279,8 @@ impl Intake {
             }
             shard.segments(segments);
         });
+        while let Some(hello) = front.take_hello() {
+            shard.quic(hello);
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::Format;
 use crate::logs::LogHandle;
 use crate::origins::{Origin, Origins};
 use crate::style::Palette;
-use crate::summary::Summary;
+use crate::summary::{Encrypted, Summary};
 use anyhow::{Context, Result};
 use apart::Apart;
 use dest::{Dest, Lines};
@@ -17,10 +17,10 @@ use events::Events;
 use foldhash::HashSet;
 use harken_engine::{Closed, Config, Output};
 use harken_event::zeek::weird::Weird;
-use harken_event::zeek::{self, ssl, tunnel};
+use harken_event::zeek::{self, quic, ssl, tunnel};
 use harken_event::{Filter, FlowInfo, Form, Transaction, Uid};
 use harken_flow::{Dir, Flow, Gap};
-use harken_http::{Exchange, Tls};
+use harken_http::{Exchange, Quic, Tls};
 use harken_spool::Spool;
 use harken_wire::Timestamp;
 use std::path::Path;
@@ -53,6 +53,7 @@ pub struct Logs {
     conn: Arc<Dest>,
     weird: Arc<Dest>,
     ssl: Arc<Dest>,
+    quic: Arc<Dest>,
     websocket: Arc<Dest>,
     tunnel: Arc<Dest>,
 }
@@ -72,6 +73,7 @@ impl Plan {
             conn: Dest::file(&dir.join("conn.log"))?,
             weird: Dest::file(&dir.join("weird.log"))?,
             ssl: Dest::file(&dir.join("ssl.log"))?,
+            quic: Dest::file(&dir.join("quic.log"))?,
             websocket: Dest::file(&dir.join("websocket.log"))?,
             tunnel: Dest::file(&dir.join("tunnel.log"))?,
         };
@@ -87,6 +89,7 @@ impl Plan {
             all.push((&logs.conn, Some(zeek::CONN)));
             all.push((&logs.weird, Some(zeek::WEIRD)));
             all.push((&logs.ssl, Some(zeek::SSL)));
+            all.push((&logs.quic, Some(zeek::QUIC)));
             all.push((&logs.websocket, Some(zeek::WEBSOCKET)));
             all.push((&logs.tunnel, Some(zeek::TUNNEL)));
         }
@@ -142,8 +145,8 @@ pub struct Live {
     pub format: Format,
     /// Form of the Zeek logs.
     pub form: Form,
-    /// The logs: transactions, conn, weird, ssl, websocket, tunnel.
-    pub logs: [LogHandle; 6],
+    /// The logs: transactions, conn, weird, ssl, quic, websocket, tunnel.
+    pub logs: [LogHandle; 7],
     /// Tunnels that were told of.
     pub tunnels: Tunnels,
     /// Where events wait for the connector.
@@ -156,6 +159,7 @@ pub struct Sinks {
     conn: Option<Lines>,
     weird: Option<Lines>,
     ssl: Option<Lines>,
+    quic: Option<Lines>,
     /// Where new tunnels are told of at once, and those that were.
     tunnel: Option<(Lines, Tunnels)>,
     form: Form,
@@ -208,6 +212,7 @@ impl Sinks {
             conn: plan.logs.as_ref().map(|logs| blocks(&logs.conn)),
             weird: plan.logs.as_ref().map(|logs| blocks(&logs.weird)),
             ssl: plan.logs.as_ref().map(|logs| blocks(&logs.ssl)),
+            quic: plan.logs.as_ref().map(|logs| blocks(&logs.quic)),
             tunnel: None,
             form: plan.form(),
             gaps: Origins::default(),
@@ -217,7 +222,7 @@ impl Sinks {
 
     /// The output of one shard of a live sensor.
     pub fn live(plan: &Live, config: &Config) -> Result<Self> {
-        let [lines, conn, weird, ssl, websocket, tunnel] = plan.logs.clone().map(Lines::log);
+        let [lines, conn, weird, ssl, quic, websocket, tunnel] = plan.logs.clone().map(Lines::log);
         let transactions = Transactions {
             filter: plan.filter.clone(),
             writer: Writer::of(plan.format, plan.form),
@@ -230,6 +235,7 @@ impl Sinks {
             conn: Some(conn),
             weird: Some(weird),
             ssl: Some(ssl),
+            quic: Some(quic),
             tunnel: Some((tunnel, Arc::clone(&plan.tunnels))),
             form: plan.form,
             gaps: Origins::default(),
@@ -240,7 +246,11 @@ impl Sinks {
     /// Gives on what is still in the buffers.
     pub fn flush(&mut self) {
         let tunnel = self.tunnel.as_mut().map(|(lines, _)| lines);
-        for lines in [&mut self.conn, &mut self.weird, &mut self.ssl].into_iter().flatten().chain(tunnel) {
+        for lines in [&mut self.conn, &mut self.weird, &mut self.ssl, &mut self.quic]
+            .into_iter()
+            .flatten()
+            .chain(tunnel)
+        {
             lines.flush();
         }
         match &mut self.transactions {
@@ -273,6 +283,11 @@ impl Sinks {
             Way::Here(_) => of(&self.summary),
             Way::Apart(apart) => of(&apart.summary()),
         }
+    }
+
+    /// What is encrypted, so far, with at most so many names of each kind.
+    pub fn encrypted(&self, names: usize) -> Encrypted {
+        self.summary.encrypted(names)
     }
 
     /// Missing bytes by source and virtual network; nothing else of it is counted here.
@@ -331,6 +346,13 @@ impl Output for Sinks {
     fn tls(&mut self, flow: &FlowInfo, tls: &Tls) {
         if let Some(lines) = &mut self.ssl {
             lines.append(|out| ssl::write(flow, tls, self.form, out));
+        }
+    }
+
+    fn quic(&mut self, flow: &FlowInfo, hello: &Quic) {
+        self.summary.quic(hello);
+        if let Some(lines) = &mut self.quic {
+            lines.append(|out| quic::write(flow, hello, self.form, out));
         }
     }
 
