@@ -231,6 +231,8 @@ pub enum Form {
     Multipart,
     /// gRPC messages.
     Grpc,
+    /// Messages of JSON with gRPC's prefixes.
+    JsonMessages,
     /// Other text.
     Text,
     /// Pictures, sound, video and fonts, in which nothing is looked for.
@@ -244,14 +246,18 @@ impl Form {
         let begins =
             |with: &str| kind.get(..with.len()).is_some_and(|k| k.eq_ignore_ascii_case(with.as_bytes()));
         let holds = |part: &[u8]| kind.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part));
-        if holds(b"json") {
+        let has_prefixes = ["application/grpc", "application/connect+"].into_iter().any(begins)
+            && !begins("application/grpc-web-text");
+        if has_prefixes && holds(b"json") {
+            Self::JsonMessages
+        } else if has_prefixes {
+            Self::Grpc
+        } else if holds(b"json") {
             Self::Json
         } else if begins("application/x-www-form-urlencoded") {
             Self::Pairs
         } else if begins("multipart/") {
             Self::Multipart
-        } else if begins("application/grpc") && !begins("application/grpc-web-text") {
-            Self::Grpc
         } else if ["image/", "audio/", "video/", "font/"].into_iter().any(begins) && !holds(b"xml") {
             Self::Media
         } else if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) {
@@ -268,6 +274,7 @@ impl Form {
             Self::Pairs => masker.form(body, out, report),
             Self::Multipart => masker.multipart(body, out, report),
             Self::Grpc => masker.grpc(body, out, report),
+            Self::JsonMessages => masker.json_messages(body, out, report),
             Self::Text => masker.text(body, out, report),
             Self::Media => false,
         }

@@ -62,9 +62,10 @@ pub struct Gap {
 }
 
 /// Why a gap was declared.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GapReason {
     /// Acknowledged past, and the reorder window has gone by.
+    #[default]
     Acknowledged,
     /// The packet was captured but cut short (mirror MTU, snap length).
     Truncated,

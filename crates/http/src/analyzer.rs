@@ -6,7 +6,7 @@ use crate::h1::head::HeadLimits;
 use crate::message::Message;
 use crate::protocol::Protocol;
 use crate::tls::Tls;
-use harken_flow::{Chunk, Dir, Gap, Verdict};
+use harken_flow::{Chunk, Dir, Gap, GapReason, Verdict};
 use harken_wire::Timestamp;
 use std::collections::VecDeque;
 
@@ -152,6 +152,8 @@ pub struct Analyzer {
     done: VecDeque<Exchange>,
     weird: VecDeque<&'static str>,
     tls: Option<Box<Tls>>,
+    /// Of the gap at hand.
+    pub(crate) gap_reason: GapReason,
 }
 
 impl Analyzer {
@@ -191,6 +193,7 @@ impl Analyzer {
 
     /// Takes note of missing bytes.
     pub fn gap(&mut self, conn: &mut Conn, gap: &Gap) -> Verdict {
+        self.gap_reason = gap.reason;
         conn.gap(self, gap)
     }
 

@@ -7,6 +7,7 @@
 mod analyzer;
 pub mod body;
 mod conn;
+mod cursor;
 pub mod exchange;
 pub mod h1;
 mod h2;
@@ -23,7 +24,7 @@ pub use analyzer::{Analyzer, Limits, Stats};
 pub use conn::Conn;
 pub use exchange::{Exchange, Informational, Pairing, Seen};
 pub use message::{
-    Body, BodyGap, Coding, Completeness, Desync, Field, Framing, Known, Message, Span, Version,
+    Body, BodyGap, Coding, Completeness, Desync, Field, Framing, Known, Message, Span, Version, Why,
 };
 pub use protocol::Protocol;
 pub use quic::Quic;

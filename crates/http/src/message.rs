@@ -1,5 +1,6 @@
 //! One HTTP message: its head as sent, an index over it, and what is known of its body.
 use crate::body::units::Units;
+use harken_flow::GapReason;
 use harken_wire::Timestamp;
 use std::sync::Arc;
 
@@ -155,6 +156,54 @@ impl Completeness {
             Self::Full => "full",
             Self::Gap => "gap",
             Self::Truncated => "truncated",
+        }
+    }
+}
+
+/// Why a message is not whole: the first reason there was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Why {
+    /// Packets were not captured: the peer has received what they held.
+    NotCaptured,
+    /// Packets were captured, but cut short.
+    CapturedShort,
+    /// More arrived out of order than is kept.
+    OutOfOrder,
+    /// The connection was over, or given up, before the end.
+    ConnectionOver,
+    /// Header fields were sent that a gap has made unknown (HTTP/2), or a join in the middle.
+    UnknownFields,
+    /// A limit was reached.
+    Limit,
+    /// The message is still going on.
+    InProgress,
+    /// Bytes could not be read as what they should be.
+    Unreadable,
+}
+
+impl Why {
+    /// A stable name for logs and events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotCaptured => "not_captured",
+            Self::CapturedShort => "captured_short",
+            Self::OutOfOrder => "out_of_order",
+            Self::ConnectionOver => "connection_over",
+            Self::UnknownFields => "unknown_fields",
+            Self::Limit => "limit",
+            Self::InProgress => "in_progress",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl From<GapReason> for Why {
+    fn from(reason: GapReason) -> Self {
+        match reason {
+            GapReason::Acknowledged => Self::NotCaptured,
+            GapReason::Truncated => Self::CapturedShort,
+            GapReason::Budget => Self::OutOfOrder,
+            GapReason::Closed => Self::ConnectionOver,
         }
     }
 }
@@ -322,6 +371,8 @@ pub struct Message {
     pub body: Body,
     /// Whether anything is missing.
     pub completeness: Completeness,
+    /// Why it is.
+    pub why: Option<Why>,
     /// The head was longer than the limit: fields behind it are not kept.
     pub head_cut: bool,
     /// Number of fields that were sent and are not known (HTTP/2 behind a gap, or joined in the middle).
@@ -333,6 +384,20 @@ pub struct Message {
 }
 
 impl Message {
+    /// Bytes inside are missing.
+    pub(crate) fn lacks(&mut self, why: Why) {
+        self.completeness = Completeness::Gap;
+        self.why.get_or_insert(why);
+    }
+
+    /// The message stops before its end, where it does not lack bytes before.
+    pub(crate) fn stops(&mut self, why: Why) {
+        if self.completeness == Completeness::Full {
+            self.completeness = Completeness::Truncated;
+            self.why = Some(why);
+        }
+    }
+
     /// The method of a request.
     #[inline]
     pub fn method(&self) -> &[u8] {

@@ -187,7 +187,7 @@ impl Talk {
                 Some(frame) if gap.len < frame.left && frame.opcode < opcode::CLOSE => {
                     frame.left -= gap.len;
                     if let Some(content) = &mut side.content {
-                        content.gap(gap.len);
+                        content.gap(gap.len, gap.reason.into());
                     }
                 }
                 _ => side.is_lost = true,

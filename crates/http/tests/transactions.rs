@@ -5,7 +5,7 @@
 //! not pipeline does; `ack` overrides it.
 #![allow(clippy::indexing_slicing, reason = "helpers of a test")]
 use harken_flow::{Chunk, Dir, Gap, GapReason};
-use harken_http::{Analyzer, Completeness, Conn, Exchange, Limits, Pairing};
+use harken_http::{Analyzer, Completeness, Conn, Exchange, Limits, Pairing, Why};
 use harken_wire::Timestamp;
 
 enum Step<'s> {
@@ -224,6 +224,40 @@ fn truncated_messages_say_so() {
         &[Data(C, GET_A), Data(S, b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello")],
         &["1 GET /a 0 > 200 5 truncated"],
     );
+}
+
+/// The first reason why a response is not whole; whole messages have none.
+#[test]
+fn why_a_message_is_not_whole() {
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello";
+    let why = |say: &dyn Fn(&mut Driver)| {
+        let mut driver = Driver::new(false);
+        driver.data(C, GET_A);
+        driver.data(S, HEAD);
+        say(&mut driver);
+        let exchange = driver.finish().pop().unwrap();
+        assert_eq!(exchange.request.unwrap().why, None);
+        exchange.response.unwrap().why
+    };
+    assert_eq!(why(&|_| {}), Some(Why::ConnectionOver));
+    assert_eq!(why(&|driver| driver.data(S, &[b'x'; 45])), None);
+    let holes = [
+        (GapReason::Acknowledged, Why::NotCaptured),
+        (GapReason::Truncated, Why::CapturedShort),
+        (GapReason::Budget, Why::OutOfOrder),
+        (GapReason::Closed, Why::ConnectionOver),
+    ];
+    for (reason, want) in holes {
+        // A second reason does not take the place of the first.
+        let hole = |driver: &mut Driver| {
+            for (len, reason) in [(10, reason), (5, GapReason::Truncated)] {
+                let offset = driver.at[S as usize];
+                driver.analyzer.gap(&mut driver.conn, &Gap { dir: S, offset, len, reason, ts: Timestamp(9) });
+                driver.at[S as usize] += len;
+            }
+        };
+        assert_eq!(why(&hole), Some(want));
+    }
 }
 
 #[test]

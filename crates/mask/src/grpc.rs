@@ -3,6 +3,7 @@
 //! Without a schema a field of bytes may be a string or a message. It is taken for text when it is UTF-8 without
 //! control characters, else for a message when it can be walked to its end.
 
+use crate::json;
 use crate::masker::{Edits, Masker, Place};
 use crate::report::{Location, Report};
 
@@ -137,17 +138,38 @@ fn put_varint_tag(number: u64, out: &mut Vec<u8>) {
     put_varint(usize::try_from(number << 3 | 2).unwrap_or(usize::MAX), out);
 }
 
-pub(crate) fn mask(masker: &mut Masker, text: &[u8], out: &mut Vec<u8>, report: &mut Report) -> bool {
+/// What the messages of a body are, each behind its byte of flags and its length.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Messages {
+    Protobuf,
+    Json,
+}
+
+pub(crate) fn mask(
+    masker: &mut Masker,
+    messages: Messages,
+    text: &[u8],
+    out: &mut Vec<u8>,
+    report: &mut Report,
+) -> bool {
     let mut edits = Edits::new(text);
     let mut at = 0;
     let mut whole = Vec::new();
-    while let Some([compressed, a, b, c, d]) = text.get(at..at + 5) {
+    while let Some([flags, a, b, c, d]) = text.get(at..at + 5) {
         let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
         let start = at + 5;
         let end = start.saturating_add(length).min(text.len());
         let body = text.get(start..end).unwrap_or_default();
         whole.clear();
-        if *compressed == 0 && message(masker, body, &mut whole, report) {
+        let is_masked = match (*flags, messages) {
+            (0, Messages::Protobuf) => message(masker, body, &mut whole, report),
+            // The end of a stream of Connect is JSON, whatever the messages are.
+            (0, Messages::Json) | (2, _) => json::mask(masker, body, &mut whole, report),
+            // Trailers of gRPC-Web.
+            (0x80, _) => masker.text(body, &mut whole, report),
+            _ => false,
+        };
+        if is_masked {
             // Of a message that was cut off the length stays that of the whole one, more or less what changed.
             let length = (length + whole.len()).saturating_sub(body.len());
             edits.replace(at + 1, end, out);

@@ -316,7 +316,12 @@ impl Masker {
 
     /// The messages of a gRPC body, each behind its prefix of five bytes.
     pub fn grpc(&mut self, body: &[u8], out: &mut Vec<u8>, report: &mut Report) -> bool {
-        grpc::mask(self, body, out, report)
+        grpc::mask(self, grpc::Messages::Protobuf, body, out, report)
+    }
+
+    /// Messages of JSON with the same prefixes, as a stream of Connect has them.
+    pub fn json_messages(&mut self, body: &[u8], out: &mut Vec<u8>, report: &mut Report) -> bool {
+        grpc::mask(self, grpc::Messages::Json, body, out, report)
     }
 
     /// Free text.

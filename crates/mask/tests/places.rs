@@ -93,6 +93,13 @@ fn places() {
             "\0\0\0\0\x12\x0a\x10************1111",
             &["card 1"],
         ),
+        // A stream of Connect: two messages of JSON, and its end.
+        (
+            Masker::json_messages,
+            "\0\0\0\0\x12{\"password\":\"abc\"}\0\0\0\0\x07{\"a\":1}\x02\0\0\0\x12{\"token\":\"longer\"}",
+            "\0\0\0\0\x12{\"password\":\"***\"}\0\0\0\0\x07{\"a\":1}\x02\0\0\0\x0f{\"token\":\"***\"}",
+            &["secret $.password", "secret $.token"],
+        ),
     ];
     for (mask, text, want, entries) in cases {
         let (out, found) = masked("{}", *mask, text);
@@ -106,6 +113,19 @@ fn places() {
         masked(nested, Masker::grpc, "\0\0\0\0\x07\x0a\x05\x12\x03abc").0,
         "\0\0\0\0\x07\x0a\x05\x12\x03***"
     );
+}
+
+/// Behind the messages of gRPC-Web stand its trailers.
+#[test]
+fn trailers_in_the_body() {
+    let trailers = |text: &str| {
+        let length = u8::try_from(text.len()).unwrap();
+        [b"\0\0\0\0\x02\x08\x01\x80\0\0\0".as_slice(), &[length], text.as_bytes()].concat()
+    };
+    let mut masker = Masker::new(&serde_json::from_str("{}").unwrap()).unwrap();
+    let mut out = Vec::new();
+    assert!(masker.grpc(&trailers("grpc-message: password=hunter2222"), &mut out, &mut Report::default()));
+    assert_eq!(out, trailers("grpc-message: password=***"));
 }
 
 /// Each was found by the labelled set (`labelled.rs`).

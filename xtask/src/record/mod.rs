@@ -22,6 +22,10 @@ enum Kind {
     Mcp,
     /// GraphQL over HTTP: graphql-core behind uvicorn
     Graphql,
+    /// Many requests over HTTP/2 in the clear: nginx and h2load
+    Http2Load,
+    /// The same over HTTP/1.1
+    Http1Load,
 }
 
 impl Kind {
@@ -34,10 +38,22 @@ impl Kind {
                 ("websocket_h2_talks.py", &["hypercorn==0.18.0", "h2==4.3.0", "wsproto==1.2.0"])
             }
             Self::Mcp => ("mcp_session.py", &["mcp==2.3.0", "uvicorn==0.54.0"]),
+            Self::Http2Load | Self::Http1Load => ("load_requests.py", &[]),
             Self::Graphql => (
                 "graphql_requests.py",
                 &["graphql-core==3.3.2", "uvicorn==0.54.0", "starlette==1.10.0", "httpx==0.28.1"],
             ),
+        }
+    }
+}
+
+impl Kind {
+    /// The version of HTTP of a load.
+    const fn version(self) -> Option<&'static str> {
+        match self {
+            Self::Http2Load => Some("http2"),
+            Self::Http1Load => Some("http1"),
+            _ => None,
         }
     }
 }
@@ -54,15 +70,18 @@ pub(crate) struct RecordArgs {
     /// Folder for `input.pcap` and `truth.jsonl`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Requests of a load
+    #[arg(long, value_name = "N", default_value_t = 300_000)]
+    requests: u64,
 }
 
-/// Records in a namespace of its own: `$1` folder, `$2` Python, `$3` script.
+/// Records in a namespace of its own: `$1` folder, `$2` Python, `$3` script, and what it is told beside port and truth.
 const RUN: &str = r#"
 ip link set lo mtu 1500 up
 ethtool -K lo tso off gso off gro off >/dev/null 2>&1
 tcpdump -Z root -i lo -s0 -B 65536 -w "$1/input.pcap" tcp port 8080 2>"$1/tcpdump.log" & dump=$!
 sleep 1
-timeout 120 "$2" "$3" 8080 "$1/truth.jsonl"; code=$?
+timeout 900 "$2" "$3" 8080 "$1/truth.jsonl" "${@:4}"; code=$?
 sleep 1; kill -INT $dump; wait $dump
 grep -q '^0 packets dropped by kernel' "$1/tcpdump.log" || { echo "the capture dropped packets" >&2; exit 1; }
 exit $code
@@ -78,10 +97,20 @@ pub(crate) fn run(args: &RecordArgs) -> Result<()> {
     }
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     let (script, packages) = args.kind.script();
+    if args.kind.version().is_some() {
+        for (tool, probe) in [("nginx", "-v"), ("h2load", "--version")] {
+            if !sh::is_there(tool, probe) {
+                bail!("{tool} is not installed; on Debian: apt-get install nginx nghttp2-client");
+            }
+        }
+    }
     let python = environment(packages)?;
     let script = sh::root().join("xtask/src/record").join(script);
     sh::run(
-        sh::command("unshare").args(["-n", "bash", "-c", RUN, "record"]).args([&args.out, &python, &script]),
+        sh::command("unshare")
+            .args(["-n", "bash", "-c", RUN, "record"])
+            .args([&args.out, &python, &script])
+            .args(args.kind.version().map(str::to_owned).into_iter().chain([args.requests.to_string()])),
     )?;
     let truth =
         fs::read_to_string(args.out.join("truth.jsonl")).context("the recording has no truth.jsonl")?;
@@ -96,6 +125,8 @@ fn environment(packages: &[&str]) -> Result<PathBuf> {
     if !Path::new(&python).exists() {
         sh::run(sh::command("python3").args(["-m", "venv"]).arg(&folder))?;
     }
-    sh::run(sh::command(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
+    if !packages.is_empty() {
+        sh::run(sh::command(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
+    }
     Ok(python)
 }

@@ -15,7 +15,7 @@ use crate::fingerprint::Fingerprints;
 use crate::transaction::Transaction;
 
 /// Version of the event's schema: the first number changes when a reader of the old one would break.
-pub const SCHEMA_VERSION: &str = "4.0.0";
+pub const SCHEMA_VERSION: &str = "4.1.0";
 
 /// Writes events. It keeps a buffer, so use one for many events.
 #[derive(Debug, Default)]

@@ -323,6 +323,12 @@ struct Completeness {
     request: String,
     /// The same for the response.
     response: String,
+    /// The first reason why the request is not whole: `not_captured` (the peer has received what is missing), `captured_short`,
+    /// `out_of_order` (more than is kept), `connection_over`, `unknown_fields` (header fields that a gap has made unknown),
+    /// `limit`, `in_progress`, `unreadable`.
+    request_reason: Option<String>,
+    /// The same for the response.
+    response_reason: Option<String>,
     /// `paired`, or why one message stands alone: `no_response`, `response_lost`, `request_lost`,
     /// `request_before_start`, `unsolicited`, `ambiguous`.
     pairing: String,

@@ -4,7 +4,9 @@ use crate::flow::FlowInfo;
 use crate::masking::{Masking, Scope};
 use crate::testing::{T0, exchange, flow, message, typical};
 use crate::zeek::Form;
-use harken_http::{BodyGap, Coding, Completeness, Desync, Exchange, Field, Informational, Pairing, Span};
+use harken_http::{
+    BodyGap, Coding, Completeness, Desync, Exchange, Field, Informational, Pairing, Span, Why,
+};
 use harken_wire::{Encap, GeneveOptions, Ip, Outer, TunnelKind};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -93,7 +95,7 @@ fn a_usual_transaction() {
         },
         "user_agent": {"original": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"},
         "harken": {
-            "schema_version": "4.0.0", "uid": null, "depth": 1,
+            "schema_version": "4.1.0", "uid": null, "depth": 1,
             "fingerprint": {"http": "hc1:11:ff50983941c1:93433baf4729"},
             "timing": {
                 "request_end_ns": 3000, "response_start_ns": 20_000_000, "response_end_ns": 21_500_000

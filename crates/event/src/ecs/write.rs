@@ -294,6 +294,11 @@ fn completeness(json: &mut Json<'_>, exchange: &Exchange) {
     json.raw(br#","completeness":{"request":""#).raw(request);
     json.raw(br#"","response":""#).raw(response);
     json.raw(br#"","pairing":""#).raw(exchange.pairing.name().as_bytes()).raw(b"\"");
+    for (message, side) in sides {
+        if let Some(why) = message.and_then(|message| message.why) {
+            json.raw(b",\"").raw(side).raw(br#"_reason":""#).raw(why.name().as_bytes()).raw(b"\"");
+        }
+    }
     if sides.iter().any(|(m, _)| m.is_some_and(|m| m.head_cut)) {
         json.raw(br#","head_cut":true"#);
     }

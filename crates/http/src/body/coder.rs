@@ -2,7 +2,7 @@
 use super::units::{Kind, Units};
 use super::{Decoder, finish, finish_coding, gap, push};
 use crate::analyzer::Analyzer;
-use crate::message::{Coding, Completeness, Known, Message};
+use crate::message::{Coding, Known, Message};
 use harken_wire::Timestamp;
 
 /// Feeds the body of one message at a time, by the methods below in their order.
@@ -49,7 +49,7 @@ impl Coder {
     /// Bytes are missing.
     pub(crate) fn gap(&mut self, cx: &mut Analyzer, message: &mut Message, len: u64) {
         gap(message, &cx.limits.body, len);
-        message.completeness = Completeness::Gap;
+        message.lacks(cx.gap_reason.into());
         if message.body.decode_failed {
             self.release(cx);
         }

@@ -10,7 +10,7 @@
 use super::row::Row;
 use crate::analyzer::Analyzer;
 use crate::exchange::{Exchange, Informational, Pairing};
-use crate::message::{Completeness, Field, Message};
+use crate::message::{Field, Message, Why};
 use harken_wire::Timestamp;
 
 /// What is known of the request of a slot.
@@ -143,7 +143,7 @@ impl Slots {
         slot.told = true;
         let response = response.map(|response| {
             let mut response = Box::new(response.clone());
-            response.completeness = Completeness::Truncated;
+            response.stops(Why::InProgress);
             response
         });
         Some(Exchange {

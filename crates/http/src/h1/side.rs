@@ -3,7 +3,7 @@ use super::chunked::{Chunked, Step};
 use super::head::{self, HeadStep, Kind};
 use crate::analyzer::Analyzer;
 use crate::body::coder::Coder;
-use crate::message::{Coding, Completeness, Framing, Message};
+use crate::message::{Coding, Framing, Message, Why};
 use crate::probe;
 use harken_flow::Chunk;
 use harken_wire::Timestamp;
@@ -192,11 +192,11 @@ impl Side {
         if self.held() < cx.limits.head.bytes && !cx.is_over_budget() {
             return Found::Nothing;
         }
-        if self.cut_head(cx, ts) { Found::Head } else { Found::Violation }
+        if self.cut_head(cx, ts, Why::Limit) { Found::Head } else { Found::Violation }
     }
 
     /// Takes what there is of a head as the message's head: it was cut off by a limit, a gap, or the end.
-    pub(super) fn cut_head(&mut self, cx: &mut Analyzer, ts: Timestamp) -> bool {
+    pub(super) fn cut_head(&mut self, cx: &mut Analyzer, ts: Timestamp, why: Why) -> bool {
         cx.release(self.held() as u64);
         let Partial { bytes, start } = self.partial.take().map_or_else(Partial::default, |partial| *partial);
         let mut message = cx.message();
@@ -205,7 +205,7 @@ impl Side {
             return false;
         }
         message.head_cut = true;
-        message.completeness = Completeness::Truncated;
+        message.stops(why);
         self.begin(message, start, ts);
         true
     }
@@ -317,7 +317,7 @@ impl Side {
             return (used.saturating_sub(before), Found::End);
         }
         if partial.bytes.len() >= cx.limits.head.bytes || cx.is_over_budget() {
-            message.completeness = Completeness::Truncated;
+            message.stops(Why::Limit);
             self.let_go(cx);
             return (bytes.len(), Found::Cut);
         }
@@ -379,9 +379,10 @@ impl Side {
                 GapEffect::Cut
             }
             Phase::Head => {
-                if self.cut_head(cx, ts) {
+                let why = cx.gap_reason.into();
+                if self.cut_head(cx, ts, why) {
                     if let Some(message) = self.message.as_mut() {
-                        message.completeness = Completeness::Gap;
+                        message.lacks(why);
                     }
                     GapEffect::CutHead
                 } else {
@@ -415,7 +416,7 @@ impl Side {
     pub(super) fn end(&mut self, cx: &mut Analyzer, ts: Timestamp) -> EndEffect {
         match self.phase {
             Phase::Head => {
-                if self.cut_head(cx, ts) {
+                if self.cut_head(cx, ts, Why::ConnectionOver) {
                     EndEffect::CutHead
                 } else {
                     self.phase = Phase::Lost;
@@ -424,10 +425,8 @@ impl Side {
             }
             Phase::UntilClose => EndEffect::Ended,
             Phase::Length(_) | Phase::Chunked(_) => {
-                if let Some(message) = self.message.as_mut()
-                    && message.completeness == Completeness::Full
-                {
-                    message.completeness = Completeness::Truncated;
+                if let Some(message) = self.message.as_mut() {
+                    message.stops(Why::ConnectionOver);
                 }
                 EndEffect::Ended
             }

@@ -10,7 +10,7 @@ use crate::exchange::{Exchange, Informational, Pairing};
 use crate::h1::framing;
 use crate::h1::pairing::{Upgraded, weight};
 use crate::held::nothing;
-use crate::message::{Completeness, Framing, Message};
+use crate::message::{Framing, Message, Why};
 use crate::websocket::Talk;
 use harken_flow::{Chunk, Dir, Gap};
 use harken_wire::Timestamp;
@@ -134,7 +134,7 @@ impl H2 {
                 Found::Violation => {
                     cx.note("HTTP2_violation");
                     self.side(chunk.dir).lose();
-                    self.mark(chunk.dir);
+                    self.mark(chunk.dir, Why::Unreadable);
                     // The same bytes are not tried again.
                     let passed = chunk.bytes.len() - at;
                     cx.stats.skipped += passed as u64;
@@ -186,13 +186,13 @@ impl H2 {
     }
 
     /// What is open in a direction may have lost bytes.
-    fn mark(&mut self, dir: Dir) {
+    fn mark(&mut self, dir: Dir, why: Why) {
         for stream in self.streams.values_mut() {
             let half = stream.half(dir);
             if !half.is_over
                 && let Some(message) = &mut half.message
             {
-                message.completeness = Completeness::Gap;
+                message.lacks(why);
             }
             if let Some(talk) = &mut stream.talk {
                 talk.lose(dir);
@@ -240,7 +240,7 @@ impl H2 {
         side.recycle(block);
         if outcome.is_err() {
             side.decoder.lose();
-            message.completeness = Completeness::Gap;
+            message.lacks(Why::Unreadable);
             cx.note("HTTP2_bad_header_block");
         }
         message.end = chunk.ts;
@@ -395,8 +395,8 @@ impl H2 {
             let part = |half: &Half| {
                 half.message.as_ref().map(|message| {
                     let mut message = message.clone();
-                    if !half.is_over && message.completeness == Completeness::Full {
-                        message.completeness = Completeness::Truncated;
+                    if !half.is_over {
+                        message.stops(Why::InProgress);
                     }
                     message
                 })
@@ -432,10 +432,10 @@ impl H2 {
                 }
             }
             Missing::Block { head } => {
-                self.mark(gap.dir);
+                self.mark(gap.dir, gap.reason.into());
                 self.too_long(cx, &nothing(gap.dir, gap.offset, gap.ts), head);
             }
-            Missing::Other => self.mark(gap.dir),
+            Missing::Other => self.mark(gap.dir, gap.reason.into()),
         }
     }
 
@@ -476,8 +476,8 @@ fn new(cx: &mut Analyzer, chunk: &Chunk<'_>, dir: Dir) -> Box<Message> {
 fn finish(cx: &mut Analyzer, mut half: Half) -> Option<Box<Message>> {
     cx.release(half.weight);
     let mut message = half.message?;
-    if !half.is_over && message.completeness == Completeness::Full {
-        message.completeness = Completeness::Truncated;
+    if !half.is_over {
+        message.stops(Why::ConnectionOver);
     }
     half.coder.finish(cx, &mut message);
     Some(message)

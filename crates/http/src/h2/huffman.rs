@@ -57,21 +57,53 @@ static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
     rows
 });
 
+/// Bits that [`QUICK`] looks at: most strings consist of bytes whose codes are no longer.
+const QUICK_BITS: u32 = 10;
+
+/// By the next bits: the byte whose code they begin with, and its length; 0 where that code is longer.
+static QUICK: LazyLock<[(u8, u8); 1 << QUICK_BITS]> = LazyLock::new(|| {
+    let mut quick = [(0, 0); 1 << QUICK_BITS];
+    for row in ROWS.iter().filter(|row| row.length <= QUICK_BITS) {
+        let places = 1 << (QUICK_BITS - row.length);
+        let first = row.first as usize * places;
+        for (place, symbol) in
+            quick.iter_mut().skip(first).zip(row.symbols.iter().flat_map(|s| vec![*s; places]))
+        {
+            *place = (symbol as u8, row.length as u8);
+        }
+    }
+    quick
+});
+
 /// Appends what a string decodes to. False, with a part of it appended, when it is none: the end's code in it, or bits left
 /// over that are no padding.
 pub(super) fn decode(bytes: &[u8], out: &mut Vec<u8>) -> bool {
-    let rows = ROWS.as_slice();
+    let (quick, rows) = (&*QUICK, ROWS.as_slice());
+    out.reserve(bytes.len() * 8 / 5);
     let (mut bits, mut count) = (0u64, 0u32);
     let mut rest = bytes.iter();
     loop {
-        while count <= 32
+        while count <= 56
             && let Some(byte) = rest.next()
         {
             bits = bits << 8 | u64::from(*byte);
             count += 8;
         }
+        while count >= QUICK_BITS {
+            let next = bits >> (count - QUICK_BITS) & ((1 << QUICK_BITS) - 1);
+            match quick.get(next as usize) {
+                Some((byte, length @ 1..)) => {
+                    out.push(*byte);
+                    count -= u32::from(*length);
+                }
+                _ => break,
+            }
+        }
         if count == 0 {
             return true;
+        }
+        if count < QUICK_BITS && !rest.as_slice().is_empty() {
+            continue;
         }
         // The next 32 bits; what is behind the end is ones, as padding is.
         let window = if count >= 32 {
@@ -91,7 +123,6 @@ pub(super) fn decode(bytes: &[u8], out: &mut Vec<u8>) -> bool {
         let Ok(byte) = u8::try_from(symbol) else { return false };
         out.push(byte);
         count -= row.length;
-        bits &= (1 << count) - 1;
     }
 }
 

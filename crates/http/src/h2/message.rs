@@ -1,7 +1,7 @@
 //! Messages made of header blocks.
 use super::table::Known as Found;
 use crate::h1::head::{HeadLimits, known, note_known};
-use crate::message::{Completeness, Desync, Field, Known, Message, Span, Version};
+use crate::message::{Desync, Field, Known, Message, Span, Version, Why};
 
 /// Fills the head of a message from the fields of its block, RFC 9113 section 8.3.
 pub(super) struct Filler<'a> {
@@ -94,7 +94,7 @@ impl<'a> Filler<'a> {
 
 /// Notes a field that was sent and is not known.
 pub(super) fn unknown(message: &mut Message) {
-    message.completeness = Completeness::Gap;
+    message.lacks(Why::UnknownFields);
     message.unknown = message.unknown.saturating_add(1);
 }
 

@@ -1,5 +1,6 @@
 //! Initial packets and their frames, RFC 9000 sections 17.2.2 and 19.
 use super::keys::{Keys, TAG};
+use crate::cursor::Cursor;
 
 /// QUIC version 2, RFC 9369.
 pub(super) const VERSION_2: u32 = 0x6b33_43cf;
@@ -43,8 +44,8 @@ impl<'p> Initial<'p> {
         if first & 0xc0 != 0xc0 || first >> 4 & 3 != kind {
             return None;
         }
-        let dcid = cursor.identifier()?;
-        let scid = cursor.identifier()?;
+        let dcid = identifier(&mut cursor)?;
+        let scid = identifier(&mut cursor)?;
         let token = cursor.varint()?;
         cursor.take(token)?;
         let length = cursor.varint()?;
@@ -104,29 +105,7 @@ pub(super) fn each_crypto(frames: &[u8], mut each: impl FnMut(usize, &[u8])) {
     while frame().is_some() {}
 }
 
-/// Reader over a slice that runs dry instead of panicking.
-struct Cursor<'p>(&'p [u8]);
-
-impl<'p> Cursor<'p> {
-    fn take(&mut self, n: usize) -> Option<&'p [u8]> {
-        let (front, rest) = self.0.split_at_checked(n)?;
-        self.0 = rest;
-        Some(front)
-    }
-
-    fn number(&mut self, bytes: usize) -> Option<u64> {
-        Some(self.take(bytes)?.iter().fold(0, |n, byte| n << 8 | u64::from(*byte)))
-    }
-
-    /// A number of variable length, section 16.
-    fn varint(&mut self) -> Option<usize> {
-        let length = 1 << (self.0.first()? >> 6);
-        let number = self.number(length)?;
-        usize::try_from(number & (u64::MAX >> (64 - 8 * length + 2))).ok()
-    }
-
-    fn identifier(&mut self) -> Option<&'p [u8]> {
-        let length = usize::try_from(self.number(1)?).ok()?;
-        if length > MAX_ID { None } else { self.take(length) }
-    }
+fn identifier<'p>(cursor: &mut Cursor<'p>) -> Option<&'p [u8]> {
+    let length = cursor.number(1)?;
+    if length > MAX_ID { None } else { cursor.take(length) }
 }

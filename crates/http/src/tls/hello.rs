@@ -1,4 +1,5 @@
 //! ClientHello and ServerHello, RFC 8446 section 4.1 and RFC 5246 section 7.4.1.
+use crate::cursor::Cursor;
 
 /// Bytes of a hello that are waited for.
 pub const MAX_HELLO: usize = 16 * 1024;
@@ -64,36 +65,6 @@ pub struct ServerHello {
     pub alpn: Option<Vec<u8>>,
     /// A pre-shared key was chosen: the session goes on.
     pub has_psk: bool,
-}
-
-/// Reader over a slice that runs dry instead of panicking.
-struct Cursor<'b>(&'b [u8]);
-
-impl<'b> Cursor<'b> {
-    fn take(&mut self, n: usize) -> Option<&'b [u8]> {
-        let (front, rest) = self.0.split_at_checked(n)?;
-        self.0 = rest;
-        Some(front)
-    }
-
-    fn number(&mut self, bytes: usize) -> Option<usize> {
-        Some(self.take(bytes)?.iter().fold(0, |n, b| n << 8 | usize::from(*b)))
-    }
-
-    fn word(&mut self) -> Option<u16> {
-        self.number(2).and_then(|n| u16::try_from(n).ok())
-    }
-
-    fn vector(&mut self, length_bytes: usize) -> Option<Cursor<'b>> {
-        let n = self.number(length_bytes)?;
-        self.take(n).map(Cursor)
-    }
-
-    /// The rest as numbers of two bytes.
-    fn words(self) -> Vec<u16> {
-        let pairs = self.0.chunks_exact(2);
-        pairs.map(|pair| pair.iter().fold(0, |n, b| n << 8 | u16::from(*b))).collect()
-    }
 }
 
 /// Calls `each` with type and contents of the extensions at the end of a hello, and gives their types.

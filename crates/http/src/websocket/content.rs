@@ -1,7 +1,7 @@
 //! What messages of WebSocket say, inflated where they are compressed (permessage-deflate, RFC 7692).
 use crate::body::BodyLimits;
 use crate::exchange::Exchange;
-use crate::message::{Body, BodyGap, Completeness, Message};
+use crate::message::{Body, BodyGap, Message, Why};
 use flate2::{Decompress, FlushDecompress, Status};
 use harken_flow::Dir;
 use harken_wire::Timestamp;
@@ -34,6 +34,8 @@ pub(super) struct Content {
     is_fresh_each: bool,
     /// Bytes that compressed messages refer to are missing.
     is_blind: bool,
+    /// Why bytes are missing that are.
+    why: Why,
     /// The message at hand.
     body: Body,
     start: Option<Timestamp>,
@@ -53,6 +55,7 @@ impl Content {
             inflate: None,
             is_fresh_each: words.any(|word| word.trim_ascii().eq_ignore_ascii_case(parameter)),
             is_blind: false,
+            why: Why::NotCaptured,
             body: Body::default(),
             start: None,
             scratch: Vec::new(),
@@ -131,7 +134,8 @@ impl Content {
     }
 
     /// Bytes of the message at hand are missing.
-    pub(super) fn gap(&mut self, len: u64) {
+    pub(super) fn gap(&mut self, len: u64, why: Why) {
+        self.why = why;
         self.body.gaps.push(BodyGap { offset: self.body.wire_len, len });
         self.body.missing += len;
         self.is_blind = true;
@@ -169,13 +173,16 @@ impl Content {
             // No two messages have the same place.
             message.offset = spoken.ordinal;
             if body.missing > 0 {
-                message.completeness = Completeness::Gap;
+                message.lacks(self.why);
             }
             message.body = body;
         } else {
-            let completeness = if body.missing > 0 { Completeness::Gap } else { Completeness::Full };
             let response = spoken.by == Dir::Resp;
-            let alone = Message { body, completeness, response, start, end: ts, ..Message::default() };
+            let is_whole = body.missing == 0;
+            let mut alone = Message { body, response, start, end: ts, ..Message::default() };
+            if !is_whole {
+                alone.lacks(self.why);
+            }
             match spoken.by {
                 Dir::Orig => exchange.request = Some(Box::new(alone)),
                 Dir::Resp => exchange.response = Some(Box::new(alone)),

@@ -80,6 +80,7 @@ fn everything() -> (FlowInfo, Exchange) {
         m.unknown = 1;
         m.desync = Desync(Desync::NUL);
         m.completeness = Completeness::Gap;
+        m.why = Some(Why::NotCaptured);
         m.body.coding = Coding::Brotli;
         m.body.sniffed = Some("text/plain");
         m.body.decoded_len = 10;
@@ -257,7 +258,7 @@ fn the_schema_describes_every_field() {
         assert_ne!(schema.get("type"), Some(&json!("null")), "{at}");
     }
     let schema = schema();
-    assert_eq!(schema["$id"], json!("urn:harken:schema:event:4.0.0"));
+    assert_eq!(schema["$id"], json!("urn:harken:schema:event:4.1.0"));
     let mut count = 0;
     walk(&schema, "event", &mut count);
     assert!(count > 90, "{count} fields");
