@@ -46,3 +46,4 @@ pub use explain::{Defaults, Explained};
 pub use filter::{Count, Filter, NotAnEvent, State};
 pub use problem::{Errors, Problem};
 pub use simple::Simple;
+pub use simple::value::network;

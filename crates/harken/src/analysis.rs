@@ -5,8 +5,6 @@ use clap::error::ErrorKind;
 use harken_engine::{Config, Front};
 use harken_event::masking::{Masking, Scope};
 use harken_event::{Descriptors, Filter, Form, Trust};
-use ipnet::IpNet;
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,12 +71,9 @@ impl Analysis {
             match text.as_str() {
                 "private" => networks.extend(Trust::private().networks()),
                 "none" => {}
-                text => match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+                text => match harken_filter::network(text) {
                     Ok(network) => networks.push(network),
-                    Err(_) => usage(&format!(
-                        "--trusted-proxy: '{text}' is no network: write 10.0.0.0/8, 2001:db8::/32, an address, \
-                         private or none"
-                    )),
+                    Err(error) => usage(&format!("--trusted-proxy: {error}, private or none")),
                 },
             }
         }

@@ -84,7 +84,14 @@ struct Side {
     /// What the messages say, when that is asked for.
     content: Option<Box<Content>>,
     is_closed: bool,
+    /// Where the next frame begins is not known.
     is_lost: bool,
+    /// That is so since bytes are missing: it may be found out again. It is not where bytes are no frames.
+    seeks: bool,
+    /// It was not, and the bytes that came last were whole frames.
+    fits: bool,
+    /// It was not, so that the frame at hand may go on with a message whose beginning was not seen.
+    skips: bool,
 }
 
 /// A frame of which the head was read.
@@ -129,6 +136,9 @@ impl Talk {
         if !bytes.is_empty() {
             self.seen.last = chunk.ts;
         }
+        if let Some(side) = self.sides.get_mut(chunk.dir as usize).filter(|side| side.seeks) {
+            side.seek(bytes, chunk.dir == Dir::Orig);
+        }
         while let (Some(side), false) = (self.sides.get_mut(chunk.dir as usize), bytes.is_empty()) {
             if side.is_lost || side.is_closed {
                 break;
@@ -167,14 +177,14 @@ impl Talk {
     }
 
     fn is_over(&self) -> bool {
-        self.sides.iter().all(|side| side.is_lost || side.is_closed)
+        self.sides.iter().all(|side| side.is_closed || side.is_lost && !side.seeks)
     }
 
     /// Where the next frame of a direction begins is not known.
     pub(crate) fn lose(&mut self, dir: Dir) {
         self.counts(dir).is_partial = true;
         if let Some(side) = self.sides.get_mut(dir as usize) {
-            side.is_lost = true;
+            side.lose(true);
         }
     }
 
@@ -190,7 +200,7 @@ impl Talk {
                         content.gap(gap.len, gap.reason.into());
                     }
                 }
-                _ => side.is_lost = true,
+                _ => side.lose(true),
             }
         }
         self.is_over()
@@ -232,6 +242,7 @@ impl Talk {
                 }
                 if frame.is_last {
                     whole = side.message.take();
+                    side.skips = false;
                 }
             }
             opcode::CLOSE => side.is_closed = true,
@@ -279,6 +290,26 @@ impl Talk {
 }
 
 impl Side {
+    /// Where the next frame begins is not known.
+    fn lose(&mut self, seeks: bool) {
+        (self.is_lost, self.seeks, self.fits, self.skips) = (true, seeks, false, true);
+        (self.have, self.frame, self.message) = (0, None, None);
+        self.control.clear();
+        if let Some(content) = &mut self.content {
+            content.lose();
+        }
+    }
+
+    /// Finds out whether reading can go on with these bytes, which begin where a segment does: senders mostly begin frames
+    /// there. Two in a row that are whole frames to their last byte, and no other, tell it beyond doubt.
+    fn seek(&mut self, bytes: &[u8], is_masked: bool) {
+        if !are_frames(bytes, is_masked) {
+            self.fits = false;
+        } else if std::mem::replace(&mut self.fits, true) {
+            (self.is_lost, self.seeks) = (false, false);
+        }
+    }
+
     /// Reads the head of a frame, section 5.2; gives what is behind it.
     fn head<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let mut bytes = bytes;
@@ -317,17 +348,47 @@ impl Side {
         let (opcode, is_last, is_compressed) = (first & 15, first & 0x80 != 0, first & 0x40 != 0);
         let is_sound = match opcode {
             opcode::TEXT | opcode::BINARY => self.message.is_none(),
-            opcode::CONTINUATION => self.message.is_some() && !is_compressed,
+            opcode::CONTINUATION => (self.message.is_some() || self.skips) && !is_compressed,
             opcode::CLOSE..=opcode::PONG => is_last && length <= MAX_CONTROL as u64 && !is_compressed,
             _ => false,
         };
         if !is_sound || first & 0x30 != 0 || length >> 63 != 0 {
-            self.is_lost = true;
+            self.lose(false);
             return;
         }
         if matches!(opcode, opcode::TEXT | opcode::BINARY) {
             self.message = Some((opcode, is_compressed, 0));
+            self.skips = false;
         }
         self.frame = Some(Frame { opcode, is_last, mask, left: length, length });
     }
+}
+
+/// Whether bytes are whole frames of one side and nothing else, which a client masks and a server does not (section 5.1).
+fn are_frames(bytes: &[u8], is_masked: bool) -> bool {
+    let mut rest = bytes;
+    while let [first, second, behind @ ..] = rest {
+        let (opcode, is_last, short) = (first & 15, first & 0x80 != 0, usize::from(second & 0x7f));
+        let is_control = opcode >= opcode::CLOSE;
+        // The shortest form of a length is the only one (section 5.2).
+        let (extended, least) = match short {
+            126 => (2, 126),
+            127 => (8, 1 << 16),
+            _ => (0, 0),
+        };
+        let Some((number, behind)) = behind.split_at_checked(extended) else { return false };
+        let length = number.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+        let length = if extended == 0 { short } else { usize::try_from(length).unwrap_or(usize::MAX) };
+        let is_sound = matches!(opcode, 0..=2 | 8..=10)
+            && first & 0x30 == 0
+            && (second & 0x80 != 0) == is_masked
+            && length >= least
+            && (!is_control || is_last && length <= MAX_CONTROL && first & 0x40 == 0);
+        let all = length.saturating_add(if is_masked { 4 } else { 0 });
+        match behind.get(all..) {
+            Some(behind) if is_sound => rest = behind,
+            _ => return false,
+        }
+    }
+    rest.is_empty() && !bytes.is_empty()
 }

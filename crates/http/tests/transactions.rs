@@ -286,6 +286,38 @@ fn upgrade_ends_http() {
     );
 }
 
+/// Behind a lost segment two segments in a row that are whole frames tell where frames begin: the first of them is not read.
+#[test]
+fn websocket_goes_on_behind_a_gap() {
+    let texts = |segments: &[&[u8]]| {
+        let mut driver = Driver::new(false);
+        driver.data(C, b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n");
+        driver.data(S, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x05first");
+        driver.gap(S, 7);
+        segments.iter().for_each(|segment| driver.data(S, segment));
+        let seen = driver.finish().pop().unwrap().websocket.unwrap();
+        assert!(seen.server.is_partial && !seen.client.is_partial);
+        seen.server.texts
+    };
+    let whole: &[u8] = b"\x81\x03two\x81\x02ab";
+    assert_eq!(texts(&[whole, whole, whole]), 1 + 2 + 2);
+    // The end of a frame before, a frame that goes on in the next segment, one that is masked, lengths that are not the
+    // shortest: nothing is told by them, and they must be two in a row.
+    for odd in [
+        b"xyz\x81\x03two".as_slice(),
+        b"\x81\x03two\x81\x0a",
+        b"\x81\x83abcdtwo",
+        b"\x81\x7e\x00\x03two",
+        b"\xb1\x03two",
+        b"\x09\x03two",
+    ] {
+        assert_eq!(texts(&[odd, odd, odd, whole]), 1);
+        assert_eq!(texts(&[whole, odd, whole, odd]), 1);
+    }
+    // The rest of a message that began in the gap is none of its own.
+    assert_eq!(texts(&[whole, b"\x80\x03end\x81\x03two", whole]), 1 + 1 + 2);
+}
+
 #[test]
 fn gap_inside_a_body_of_known_length_keeps_the_pair() {
     check(

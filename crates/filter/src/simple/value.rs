@@ -85,19 +85,27 @@ fn templates(pattern: &str) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Net(pub(crate) IpNet);
 
+/// Reads a network, or an address, which is a network of one.
+///
+/// # Errors
+/// What is wrong with the text, and the mend.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let wrong = || format!("'{text}' is no network: write 10.0.0.0/8, 2001:db8::/32 or an address");
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(address.to_canonical()));
+    }
+    let net: IpNet = text.parse().map_err(|_| wrong())?;
+    if net.trunc() != net {
+        return Err(format!("'{text}' has bits behind its prefix: write {}", net.trunc()));
+    }
+    Ok(net)
+}
+
 impl std::str::FromStr for Net {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is no network: write 10.0.0.0/8, 2001:db8::/32 or an address");
-        if let Ok(address) = text.parse::<IpAddr>() {
-            return Ok(Self(IpNet::from(address.to_canonical())));
-        }
-        let net: IpNet = text.parse().map_err(|_| wrong())?;
-        if net.trunc() != net {
-            return Err(format!("'{text}' has bits behind its prefix: write {}", net.trunc()));
-        }
-        Ok(Self(net))
+        network(text).map(Self)
     }
 }
 

@@ -142,6 +142,14 @@ impl Content {
         self.inflate = None;
     }
 
+    /// It is not known where in a message the next bytes stand.
+    pub(super) fn lose(&mut self) {
+        self.body = Body::default();
+        self.start = None;
+        self.is_blind = !self.is_fresh_each;
+        self.inflate = None;
+    }
+
     /// The message is whole: what there is of it, as an exchange of its own beside the one that has begun the connection.
     pub(super) fn tell(
         &mut self,
