@@ -277,3 +277,20 @@ fn websocket_messages_up_to_a_limit() {
         assert_eq!(events.iter().filter(many).count(), 2 + most, "the connection is told of as ever");
     }
 }
+
+/// Requests of h2load to nginx, on 16 connections of HTTP/2 at once, as nginx has logged them.
+#[test]
+fn http2_load() {
+    let truth = |line: &Value| {
+        let bytes = &line["bytes"];
+        json!([line["method"], line["path"], line["status"], line["protocol"], bytes])
+    };
+    check("http2-load", truth, |event| {
+        assert!(at(event, "/harken/completeness/request_reason").is_null());
+        let version = format!("HTTP/{}", at(event, "/http/version").as_str().unwrap());
+        let target = at(event, "/url/original");
+        let [method, status, bytes] = ["request/method", "response/status_code", "response/body/bytes"]
+            .map(|name| at(event, &format!("/http/{name}")));
+        json!([method, target, status, version, bytes])
+    });
+}
