@@ -70,9 +70,9 @@ pub(crate) struct RecordArgs {
     /// Folder for `input.pcap` and `truth.jsonl`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Requests of a load
-    #[arg(long, value_name = "N", default_value_t = 300_000)]
-    requests: u64,
+    /// Requests of a load [default: 300000]
+    #[arg(long, value_name = "N")]
+    requests: Option<u64>,
 }
 
 /// Records in a namespace of its own: `$1` folder, `$2` Python, `$3` script, and what it is told beside port and truth.
@@ -88,6 +88,9 @@ exit $code
 "#;
 
 pub(crate) fn run(args: &RecordArgs) -> Result<()> {
+    if args.requests.is_some() && args.kind.version().is_none() {
+        bail!("--requests is for http1-load and http2-load; what other kinds ask for is fixed");
+    }
     for (tool, probe) in [("python3", "--version"), ("tcpdump", "--version"), ("ethtool", "--version")] {
         if !sh::is_there(tool, probe) {
             bail!(
@@ -97,6 +100,7 @@ pub(crate) fn run(args: &RecordArgs) -> Result<()> {
     }
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     let (script, packages) = args.kind.script();
+    let requests = args.requests.unwrap_or(300_000);
     if args.kind.version().is_some() {
         for (tool, probe) in [("nginx", "-v"), ("h2load", "--version")] {
             if !sh::is_there(tool, probe) {
@@ -110,7 +114,12 @@ pub(crate) fn run(args: &RecordArgs) -> Result<()> {
         sh::command("unshare")
             .args(["-n", "bash", "-c", RUN, "record"])
             .args([&args.out, &python, &script])
-            .args(args.kind.version().map(str::to_owned).into_iter().chain([args.requests.to_string()])),
+            .args(
+                args.kind
+                    .version()
+                    .into_iter()
+                    .flat_map(|version| [version.to_owned(), requests.to_string()]),
+            ),
     )?;
     let truth =
         fs::read_to_string(args.out.join("truth.jsonl")).context("the recording has no truth.jsonl")?;
