@@ -182,6 +182,7 @@ impl Worker {
             let mut left = || self.sources.poll(BATCH, Duration::ZERO, &mut self.intake);
             while Instant::now() < until && matches!(left(), Polled::Packets) {}
         }
+        self.intake.front.finish();
         self.intake.shard.finish();
         self.intake.shard.output().end();
         self.publish();
