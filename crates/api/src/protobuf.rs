@@ -1,9 +1,11 @@
 //! Protocol buffers, read with the descriptors of a service: its messages become JSON.
 use crate::media_type;
+use crate::rpc::names;
 use flate2::read::GzDecoder;
 use harken_http::body::units::Kind;
-use harken_http::{Body, Coding, Exchange, Known, Message};
+use harken_http::{Coding, Exchange, Message};
 use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
+use std::borrow::Cow;
 use std::io::Read as _;
 
 /// What services and messages look like: a compiled set of files, as `protoc --descriptor_set_out` writes it.
@@ -31,14 +33,13 @@ impl Descriptors {
         self.0.services().len()
     }
 
-    /// Puts JSON in place of the messages of a call's bodies ([`Body::decoded_messages`]), as far as their methods are known:
+    /// Puts JSON in place of the messages of a call's bodies ([`harken_http::Body::decoded_messages`]), as far as their methods are known:
     /// a list of them, in their order. It ends before the first that is cut, or cannot be read.
     pub fn decode(&self, exchange: &mut Exchange) {
         let Some(request) = &exchange.request else { return };
         let target = request.target();
         let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
-        let mut segments = path.rsplit(|byte| *byte == b'/').map(|segment| std::str::from_utf8(segment));
-        let (Some(Ok(method)), Some(Ok(service))) = (segments.next(), segments.next()) else { return };
+        let [Ok(service), Ok(method)] = names(path).map(std::str::from_utf8) else { return };
         let Some(method) = self
             .0
             .get_service_by_name(service)
@@ -63,11 +64,10 @@ fn decode_body(message: &mut Message, shape: &MessageDescriptor) {
         return;
     }
     let is_unary = media_type.eq_ignore_ascii_case(b"application/proto");
-    let kind = message.known(Known::ContentType).and_then(Kind::of);
     let body = &mut message.body;
-    let (json, count) = match kind {
+    let (json, count) = match body.units.as_ref().map(|units| units.kind) {
         None if is_unary && !body.is_cut() && body.missing == 0 => {
-            list([body.kept.clone()].into_iter(), shape)
+            list(std::iter::once(Cow::from(&body.kept)), shape)
         }
         Some(Kind::Grpc | Kind::GrpcWeb | Kind::Connect) => {
             // Behind a hole nothing is where it seems.
@@ -78,22 +78,18 @@ fn decode_body(message: &mut Message, shape: &MessageDescriptor) {
         _ => return,
     };
     if count > 0 {
-        replace(body, json, count);
+        body.changed_from = Some(body.kept.len() as u64);
+        body.kept = json;
+        body.decoded_messages = count;
     }
 }
 
-fn replace(body: &mut Body, json: Vec<u8>, count: u64) {
-    body.changed_from = Some(body.kept.len() as u64);
-    body.kept = json;
-    body.decoded_messages = count;
-}
-
 /// The messages as JSON, and how many they are.
-fn list(messages: impl Iterator<Item = Vec<u8>>, shape: &MessageDescriptor) -> (Vec<u8>, u64) {
+fn list<'b>(messages: impl Iterator<Item = Cow<'b, [u8]>>, shape: &MessageDescriptor) -> (Vec<u8>, u64) {
     let options = SerializeOptions::new().stringify_64_bit_integers(true);
     let (mut json, mut count) = (vec![b'['], 0);
     for message in messages {
-        let Ok(message) = DynamicMessage::decode(shape.clone(), message.as_slice()) else { break };
+        let Ok(message) = DynamicMessage::decode(shape.clone(), &*message) else { break };
         let before = json.len();
         if count > 0 {
             json.push(b',');
@@ -112,20 +108,20 @@ fn list(messages: impl Iterator<Item = Vec<u8>>, shape: &MessageDescriptor) -> (
 /// The messages of a body in envelopes: a byte of flags, and the length in four. Those that end a stream are none.
 struct Envelopes<'a>(&'a [u8]);
 
-impl Iterator for Envelopes<'_> {
-    type Item = Vec<u8>;
+impl<'a> Iterator for Envelopes<'a> {
+    type Item = Cow<'a, [u8]>;
 
-    fn next(&mut self) -> Option<Vec<u8>> {
+    fn next(&mut self) -> Option<Self::Item> {
         let (flags, rest) = self.0.split_first()?;
         let (length, rest) = rest.split_first_chunk()?;
         let (message, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
         self.0 = rest;
         match *flags {
-            0 => Some(message.to_vec()),
+            0 => Some(message.into()),
             COMPRESSED => {
                 let mut plain = Vec::new();
                 GzDecoder::new(message).take(MAX_MESSAGE).read_to_end(&mut plain).ok()?;
-                ((plain.len() as u64) < MAX_MESSAGE).then_some(plain)
+                ((plain.len() as u64) < MAX_MESSAGE).then(|| plain.into())
             }
             _ => None,
         }

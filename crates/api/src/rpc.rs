@@ -67,6 +67,13 @@ const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
+/// Service and method in the path of a call.
+pub(crate) fn names(path: &[u8]) -> [&[u8]; 2] {
+    let mut segments = path.rsplit(|byte| *byte == b'/');
+    let method = segments.next().unwrap_or_default();
+    [segments.next().unwrap_or_default(), method]
+}
+
 impl Rpc {
     /// By the media type of the request, or of the response where the request was not seen.
     pub(crate) fn of(call: &Call<'_>) -> Option<Self> {
@@ -79,9 +86,7 @@ impl Rpc {
             };
             is_connect.then_some(System::Connect)
         })?;
-        let mut segments = call.path.rsplit(|byte| *byte == b'/');
-        let method = text(segments.next().unwrap_or_default());
-        let service = text(segments.next().unwrap_or_default());
+        let [service, method] = names(call.path).map(text);
         let first = |names: [&str; 2]| names.into_iter().find_map(|name| header(call.request, name));
         let mut rpc = Self {
             system,

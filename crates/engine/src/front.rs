@@ -41,13 +41,30 @@ impl FrontStats {
     }
 }
 
+/// Connections of QUIC that begin.
+#[derive(Default)]
+struct Hellos {
+    reader: quic::Reader,
+    /// Those that were not taken yet.
+    told: VecDeque<QuicHello>,
+}
+
+impl Hellos {
+    /// Takes a datagram that may begin one.
+    #[cold]
+    fn datagram(&mut self, ts: Timestamp, datagram: &Datagram<'_>) {
+        if let Some(quic) = self.reader.datagram(ts, datagram) {
+            let (client, server) = ((datagram.src, datagram.sport), (datagram.dst, datagram.dport));
+            self.told.push_back(QuicHello { client, server, encap: datagram.encap, quic });
+        }
+    }
+}
+
 /// Takes frames, gives segments.
 pub struct Front {
     decoder: Decoder,
     defragmenter: Defragmenter,
-    quic: quic::Reader,
-    /// Those that were not taken yet.
-    hellos: VecDeque<QuicHello>,
+    quic: Hellos,
     unknown_link: u64,
 }
 
@@ -57,8 +74,7 @@ impl Front {
         Self {
             decoder: Decoder::new(wire),
             defragmenter: Defragmenter::new(defrag),
-            quic: quic::Reader::default(),
-            hellos: VecDeque::new(),
+            quic: Hellos::default(),
             unknown_link: 0,
         }
     }
@@ -99,7 +115,7 @@ impl Front {
                     segments.clear();
                     let _ = self.fragment(ts, &fragment, &mut |ts, segment| sink(&[(ts, *segment)]));
                 }
-                Ok(Decoded::Datagram(datagram)) => self.datagram(ts, &datagram),
+                Ok(Decoded::Datagram(datagram)) => self.quic.datagram(ts, &datagram),
                 Err(_) => {}
             }
         }
@@ -126,39 +142,21 @@ impl Front {
             }
             Decoded::Fragment(fragment) => self.fragment(ts, &fragment, sink),
             Decoded::Datagram(datagram) => {
-                self.datagram(ts, &datagram);
+                self.quic.datagram(ts, &datagram);
                 Ok(())
             }
-        }
-    }
-
-    /// Takes a datagram that may begin a QUIC connection; [`Front::take_hello`] has what came of it.
-    #[cold]
-    fn datagram(&mut self, ts: Timestamp, datagram: &Datagram<'_>) {
-        Self::hello(&mut self.quic, &mut self.hellos, ts, datagram);
-    }
-
-    fn hello(
-        quic: &mut quic::Reader,
-        hellos: &mut VecDeque<QuicHello>,
-        ts: Timestamp,
-        datagram: &Datagram<'_>,
-    ) {
-        if let Some(quic) = quic.datagram(ts, datagram) {
-            let (client, server) = ((datagram.src, datagram.sport), (datagram.dst, datagram.dport));
-            hellos.push_back(QuicHello { client, server, encap: datagram.encap, quic });
         }
     }
 
     /// A connection of QUIC that has begun; to be asked for until there is none.
     #[inline]
     pub fn take_hello(&mut self) -> Option<QuicHello> {
-        self.hellos.pop_front()
+        self.quic.told.pop_front()
     }
 
     /// The input is over.
     pub fn finish(&mut self) {
-        self.quic.finish();
+        self.quic.reader.finish();
     }
 
     /// Keeps a fragment; hands the segment to `sink` when it completes one. Fragments may be nested: those of
@@ -181,8 +179,7 @@ impl Front {
                 return Ok(());
             }
             Ok(Decoded::Datagram(datagram)) => {
-                // It lies in the defragmenter's buffer.
-                Self::hello(&mut self.quic, &mut self.hellos, ts, &datagram);
+                self.quic.datagram(ts, &datagram);
                 return Ok(());
             }
             Err(stop) => return Err(Some(stop)),
@@ -198,7 +195,7 @@ impl Front {
             unknown_link: self.unknown_link,
             wire: self.decoder.stats().clone(),
             defrag: *self.defragmenter.stats(),
-            quic: *self.quic.stats(),
+            quic: *self.quic.reader.stats(),
         }
     }
 }

@@ -3,15 +3,8 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::fs;
 use std::path::Path;
-use support::{replay, scratch};
-
-/// The lines of a file, as JSON.
-fn lines(path: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(path).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
+use support::{at, json_lines as lines, replay, scratch};
 
 /// Compares what the events of a recording say with what is true, whatever the order.
 #[track_caller]
@@ -30,11 +23,6 @@ fn check(kind: &str, truth: impl Fn(&Value) -> Value, told: impl Fn(&Value) -> V
     let have = sorted(events.filter(|event| event["event"]["dataset"] == dataset).collect(), &told);
     assert!(want.len() >= 10, "{kind} has a truth");
     assert_eq!(want, have, "{kind}");
-}
-
-/// A member, by its pointer; null when absent.
-fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
-    value.pointer(pointer).unwrap_or(&Value::Null)
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{replay, scratch};
+use support::{at, json_lines, replay, scratch};
 
 /// Captures of each row of the table.
 const SEEDS: u64 = 12;
@@ -72,12 +72,7 @@ fn impaired(capture: &[u8], loss: Loss, seed: u64) -> Vec<u8> {
 fn events(capture: &Path, name: &str) -> Vec<Value> {
     let out = scratch(name);
     replay(capture, &out, &["--format", "ecs", "--websocket-messages", "1000"]);
-    let text = fs::read_to_string(out.join("events.json")).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
-    value.pointer(pointer).unwrap_or(&Value::Null)
+    json_lines(&out.join("events.json"))
 }
 
 /// Whether an event says that all of it was seen.

@@ -426,7 +426,7 @@ impl Conn {
                 Verdict::Continue
             }
             Mode::WebSocket(talk) => {
-                let is_over = talk.gap(gap);
+                let is_over = talk.gap(cx, gap);
                 self.look_at_talk(cx, is_over)
             }
             Mode::Tls(session) => {

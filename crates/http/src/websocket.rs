@@ -84,14 +84,20 @@ struct Side {
     /// What the messages say, when that is asked for.
     content: Option<Box<Content>>,
     is_closed: bool,
-    /// Where the next frame begins is not known.
-    is_lost: bool,
-    /// That is so since bytes are missing: it may be found out again. It is not where bytes are no frames.
-    seeks: bool,
-    /// It was not, and the bytes that came last were whole frames.
-    fits: bool,
-    /// It was not, so that the frame at hand may go on with a message whose beginning was not seen.
+    track: Track,
+    /// It was lost, so that the frame at hand may go on with a message whose beginning was not seen.
     skips: bool,
+}
+
+/// Whether it is known where frames begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Track {
+    #[default]
+    Known,
+    /// Not since bytes are missing: it may be found out again. `fits` says that the bytes that came last were whole frames.
+    Lost { fits: bool },
+    /// The bytes are no frames.
+    Off,
 }
 
 /// A frame of which the head was read.
@@ -114,7 +120,7 @@ pub(crate) struct Talk {
     /// The request and the response that have begun it.
     exchange: Exchange,
     /// See [`crate::Limits::held`].
-    pub(crate) weight: u64,
+    weight: u64,
 }
 
 impl Talk {
@@ -136,16 +142,16 @@ impl Talk {
         if !bytes.is_empty() {
             self.seen.last = chunk.ts;
         }
-        if let Some(side) = self.sides.get_mut(chunk.dir as usize).filter(|side| side.seeks) {
+        if let Some(side) = self.sides.get_mut(chunk.dir as usize) {
             side.seek(bytes, chunk.dir == Dir::Orig);
         }
         while let (Some(side), false) = (self.sides.get_mut(chunk.dir as usize), bytes.is_empty()) {
-            if side.is_lost || side.is_closed {
+            if side.track != Track::Known || side.is_closed {
                 break;
             }
             let Some(frame) = &mut side.frame else {
                 bytes = side.head(bytes);
-                if side.is_lost {
+                if side.track != Track::Known {
                     self.counts(chunk.dir).is_partial = true;
                 } else if side.frame.is_some_and(|frame| frame.left == 0) {
                     self.end_frame(cx, chunk);
@@ -177,19 +183,19 @@ impl Talk {
     }
 
     fn is_over(&self) -> bool {
-        self.sides.iter().all(|side| side.is_closed || side.is_lost && !side.seeks)
+        self.sides.iter().all(|side| side.is_closed || side.track == Track::Off)
     }
 
     /// Where the next frame of a direction begins is not known.
     pub(crate) fn lose(&mut self, dir: Dir) {
         self.counts(dir).is_partial = true;
         if let Some(side) = self.sides.get_mut(dir as usize) {
-            side.lose(true);
+            side.lose(Track::Lost { fits: false });
         }
     }
 
     /// Bytes are missing. Whether the talk cannot be followed any more.
-    pub(crate) fn gap(&mut self, gap: &Gap) -> bool {
+    pub(crate) fn gap(&mut self, cx: &Analyzer, gap: &Gap) -> bool {
         self.counts(gap.dir).is_partial = true;
         if let Some(side) = self.sides.get_mut(gap.dir as usize) {
             match &mut side.frame {
@@ -197,30 +203,37 @@ impl Talk {
                 Some(frame) if gap.len < frame.left && frame.opcode < opcode::CLOSE => {
                     frame.left -= gap.len;
                     if let Some(content) = &mut side.content {
-                        content.gap(gap.len, gap.reason.into());
+                        content.gap(&cx.limits.body, gap.len, gap.reason.into());
                     }
                 }
-                _ => side.lose(true),
+                _ => side.lose(Track::Lost { fits: false }),
             }
         }
         self.is_over()
     }
 
+    /// Counts what it holds.
+    pub(crate) fn weigh(&mut self, cx: &mut Analyzer) {
+        let holds = self.holds();
+        cx.reweigh(&mut self.weight, holds);
+    }
+
     /// Bytes that are held.
-    pub(crate) fn holds(&self) -> u64 {
+    fn holds(&self) -> u64 {
         let messages = [&self.exchange.request, &self.exchange.response];
         let heads: u64 = messages.into_iter().flatten().map(|message| message.head.capacity() as u64).sum();
         heads + self.sides.iter().filter_map(|side| side.content.as_ref()).map(|c| c.holds()).sum::<u64>()
     }
 
-    /// The exchange again, with what came behind it.
-    pub(crate) fn finish(self) -> Exchange {
+    /// Tells the exchange again, with what came behind it. Nothing is held any more.
+    pub(crate) fn finish(mut self, cx: &mut Analyzer) {
+        cx.reweigh(&mut self.weight, 0);
         let mut exchange = self.exchange;
         if let Some(response) = &mut exchange.response {
             response.end = self.seen.last;
         }
         exchange.websocket = Some(Box::new(self.seen));
-        exchange
+        cx.tell_aside(exchange);
     }
 
     fn counts(&mut self, dir: Dir) -> &mut Counts {
@@ -291,8 +304,8 @@ impl Talk {
 
 impl Side {
     /// Where the next frame begins is not known.
-    fn lose(&mut self, seeks: bool) {
-        (self.is_lost, self.seeks, self.fits, self.skips) = (true, seeks, false, true);
+    fn lose(&mut self, track: Track) {
+        (self.track, self.skips) = (track, true);
         (self.have, self.frame, self.message) = (0, None, None);
         self.control.clear();
         if let Some(content) = &mut self.content {
@@ -303,11 +316,9 @@ impl Side {
     /// Finds out whether reading can go on with these bytes, which begin where a segment does: senders mostly begin frames
     /// there. Two in a row that are whole frames to their last byte, and no other, tell it beyond doubt.
     fn seek(&mut self, bytes: &[u8], is_masked: bool) {
-        if !are_frames(bytes, is_masked) {
-            self.fits = false;
-        } else if std::mem::replace(&mut self.fits, true) {
-            (self.is_lost, self.seeks) = (false, false);
-        }
+        let Track::Lost { fits: did_fit } = self.track else { return };
+        let fits = are_frames(bytes, is_masked);
+        self.track = if fits && did_fit { Track::Known } else { Track::Lost { fits } };
     }
 
     /// Reads the head of a frame, section 5.2; gives what is behind it.
@@ -353,7 +364,7 @@ impl Side {
             _ => false,
         };
         if !is_sound || first & 0x30 != 0 || length >> 63 != 0 {
-            self.lose(false);
+            self.lose(Track::Off);
             return;
         }
         if matches!(opcode, opcode::TEXT | opcode::BINARY) {

@@ -228,8 +228,7 @@ fn websocket(json: &mut Json<'_>, websocket: &WebSocket) {
         json.raw(b"},");
     }
     if let Some(close) = &websocket.close {
-        let by: &[u8] = if close.by == Dir::Orig { b"client" } else { b"server" };
-        json.raw(br#""close":{"by":""#).raw(by).raw(b"\"");
+        json.raw(br#""close":{"by":""#).raw(side(close.by)).raw(b"\"");
         if let Some(code) = close.code {
             json.raw(br#","code":"#).number(code);
         }
@@ -241,10 +240,17 @@ fn websocket(json: &mut Json<'_>, websocket: &WebSocket) {
     json.close(b'}');
 }
 
+/// The name of one side of a connection.
+const fn side(dir: Dir) -> &'static [u8] {
+    match dir {
+        Dir::Orig => b"client",
+        Dir::Resp => b"server",
+    }
+}
+
 /// A message of a WebSocket connection.
 fn spoken(json: &mut Json<'_>, spoken: &Spoken) {
-    let by: &[u8] = if spoken.by == Dir::Orig { b"client" } else { b"server" };
-    json.raw(br#","websocket_message":{"by":""#).raw(by);
+    json.raw(br#","websocket_message":{"by":""#).raw(side(spoken.by));
     json.raw(br#"","type":""#).raw(if spoken.is_text { b"text" } else { b"binary" });
     json.raw(br#"","ordinal":"#).number(spoken.ordinal);
     if spoken.is_compressed {

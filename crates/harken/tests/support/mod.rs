@@ -28,6 +28,17 @@ pub(crate) fn replay(capture: &Path, logs: &Path, options: &[&str]) {
     assert!(matches!(output.status.code(), Some(0 | 3)), "{}: {said}", capture.display());
 }
 
+/// The lines of a file, as JSON.
+pub(crate) fn json_lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A member, by its pointer; null when absent.
+pub(crate) fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
+}
+
 /// The program in that folder.
 pub(crate) fn harken_in(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harken"));

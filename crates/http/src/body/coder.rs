@@ -48,7 +48,7 @@ impl Coder {
 
     /// Bytes are missing.
     pub(crate) fn gap(&mut self, cx: &mut Analyzer, message: &mut Message, len: u64) {
-        gap(message, &cx.limits.body, len);
+        gap(&mut message.body, &cx.limits.body, len);
         message.lacks(cx.gap_reason.into());
         if message.body.decode_failed {
             self.release(cx);

@@ -116,7 +116,7 @@ impl Decoder {
         }
         self.out.resize(STEP, 0);
         let ended = match &mut self.state {
-            State::Inflate(inflate) => inflate_step(inflate, bytes, &mut self.out, sink),
+            State::Inflate(inflate) => inflate_step(inflate, &mut { bytes }, &mut self.out, sink),
             State::Brotli(brotli) => brotli.step(bytes, &mut self.out, sink),
             State::Zstd(zstd) => zstd.step(bytes, sink),
             State::Undecided(_) | State::Complete | State::Stopped(_) => Ok(false),
@@ -146,9 +146,11 @@ fn inflate_for(first: u8, second: u8) -> Decompress {
     Decompress::new(zlib)
 }
 
-fn inflate_step(
+/// Inflates `bytes`, of which it leaves what is behind the end of the coded stream, and hands on what comes out by way of `out`.
+/// Whether the stream has ended.
+pub(crate) fn inflate_step(
     inflate: &mut Decompress,
-    mut bytes: &[u8],
+    bytes: &mut &[u8],
     out: &mut [u8],
     sink: Sink<'_>,
 ) -> Result<bool, Stopped> {
@@ -157,7 +159,7 @@ fn inflate_step(
         let status = inflate.decompress(bytes, out, FlushDecompress::None);
         let read = (inflate.total_in() - before_in) as usize;
         let written = (inflate.total_out() - before_out) as usize;
-        bytes = bytes.get(read..).unwrap_or_default();
+        *bytes = bytes.get(read..).unwrap_or_default();
         if written > 0 && !sink(out.get(..written).unwrap_or_default()) {
             return Err(Stopped::Limit);
         }

@@ -7,7 +7,8 @@ pub mod mime;
 pub mod units;
 mod zstd;
 
-use crate::message::{BodyGap, Coding, Message};
+use crate::message::{Body, BodyGap, Coding, Message};
+pub(crate) use decode::inflate_step;
 pub use decode::{Decoder, Stopped};
 use harken_wire::Timestamp;
 
@@ -29,6 +30,14 @@ pub struct BodyLimits {
 impl Default for BodyLimits {
     fn default() -> Self {
         Self { keep: 16 * 1024, decoded: 64 << 20, ratio: 1_000, ratio_after: 1 << 20, gaps: 16 }
+    }
+}
+
+impl BodyLimits {
+    /// Whether decoding may go on that has made so many bytes out of so many.
+    pub(crate) const fn allow(&self, decoded: u64, wire: u64) -> bool {
+        let ratio = if self.ratio == 0 { 1 } else { self.ratio };
+        decoded <= self.decoded && (decoded <= self.ratio_after || decoded / ratio <= wire)
     }
 }
 
@@ -87,8 +96,7 @@ fn coded(message: &mut Message, decoder: &mut Option<Box<Decoder>>, limits: &Bod
     let wire = message.body.wire_len;
     let outcome = decoder.feed(bytes, &mut |out| {
         clear(message, limits, out);
-        let decoded = message.body.decoded_len;
-        decoded <= limits.decoded && (decoded <= limits.ratio_after || decoded / limits.ratio.max(1) <= wire)
+        limits.allow(message.body.decoded_len, wire)
     });
     if outcome.is_err() {
         message.body.decode_failed = true;
@@ -116,8 +124,7 @@ pub fn finish(message: &mut Message, limits: &BodyLimits) {
 }
 
 /// Notes bytes of the body that the capture misses. What a content coding has behind a gap cannot be read.
-pub fn gap(message: &mut Message, limits: &BodyLimits, len: u64) {
-    let body = &mut message.body;
+pub fn gap(body: &mut Body, limits: &BodyLimits, len: u64) {
     if body.gaps.len() < limits.gaps {
         body.gaps.push(BodyGap { offset: body.wire_len + body.missing, len });
     }

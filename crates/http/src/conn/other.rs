@@ -86,8 +86,7 @@ impl Conn {
     /// Goes on with WebSocket, unless it is over or there is no memory for it.
     pub(super) fn look_at_talk(&mut self, cx: &mut Analyzer, is_over: bool) -> Verdict {
         let Mode::WebSocket(talk) = &mut self.mode else { return Verdict::Continue };
-        let holds = talk.holds();
-        cx.reweigh(&mut talk.weight, holds);
+        talk.weigh(cx);
         if is_over || cx.is_over_budget() {
             self.end_talk(cx);
             return Verdict::Ignore;
@@ -98,12 +97,11 @@ impl Conn {
     /// Gives out what a WebSocket connection was.
     pub(super) fn end_talk(&mut self, cx: &mut Analyzer) {
         let before = std::mem::replace(&mut self.mode, Mode::Done);
-        let Mode::WebSocket(mut talk) = before else {
+        let Mode::WebSocket(talk) = before else {
             self.mode = before;
             return;
         };
-        cx.reweigh(&mut talk.weight, 0);
-        cx.tell_aside(talk.finish());
+        talk.finish(cx);
         cx.opaque(self, Protocol::WebSocket);
     }
 }

@@ -312,8 +312,7 @@ impl H2 {
             && let Some(talk) = &mut stream.talk
         {
             let is_over = talk.data(cx, &Chunk { bytes, ..*chunk });
-            let holds = talk.holds();
-            cx.reweigh(&mut talk.weight, holds);
+            talk.weigh(cx);
             // Not every client ends the stream behind its Close frame.
             stream.request.is_over |= is_over;
             if is_last {
@@ -368,9 +367,8 @@ impl H2 {
 
     fn emit(&mut self, cx: &mut Analyzer, stream: Stream) {
         let Stream { depth, request, response, informational, talk, .. } = stream;
-        if let Some(mut talk) = talk {
-            cx.reweigh(&mut talk.weight, 0);
-            return cx.tell_aside(talk.finish());
+        if let Some(talk) = talk {
+            return talk.finish(cx);
         }
         let [request, response] = [request, response].map(|half| finish(cx, half));
         let pairing = match (&request, &response) {
@@ -421,7 +419,7 @@ impl H2 {
             Missing::Body { stream, bytes, is_last } => {
                 let found = self.streams.get_mut(&stream);
                 if let Some(Stream { talk: Some(talk), .. }) = found {
-                    talk.gap(&Gap { len: bytes, ..*gap });
+                    talk.gap(cx, &Gap { len: bytes, ..*gap });
                 } else if let Some(half) = found.map(|stream| stream.half(gap.dir))
                     && let Some(message) = &mut half.message
                 {

@@ -67,7 +67,7 @@ static QUICK: LazyLock<[(u8, u8); 1 << QUICK_BITS]> = LazyLock::new(|| {
         let places = 1 << (QUICK_BITS - row.length);
         let first = row.first as usize * places;
         for (place, symbol) in
-            quick.iter_mut().skip(first).zip(row.symbols.iter().flat_map(|s| vec![*s; places]))
+            quick.iter_mut().skip(first).zip(row.symbols.iter().flat_map(|s| std::iter::repeat_n(*s, places)))
         {
             *place = (symbol as u8, row.length as u8);
         }

@@ -1,8 +1,8 @@
 //! What messages of WebSocket say, inflated where they are compressed (permessage-deflate, RFC 7692).
-use crate::body::BodyLimits;
+use crate::body::{self, BodyLimits, inflate_step};
 use crate::exchange::Exchange;
-use crate::message::{Body, BodyGap, Message, Why};
-use flate2::{Decompress, FlushDecompress, Status};
+use crate::message::{Body, Message, Why};
+use flate2::Decompress;
 use harken_flow::Dir;
 use harken_wire::Timestamp;
 
@@ -77,26 +77,16 @@ impl Content {
         ts: Timestamp,
     ) {
         self.start.get_or_insert(ts);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        scratch.extend(bytes);
+        self.body.wire_len += scratch.len() as u64;
         if is_compressed {
-            let mut scratch = std::mem::take(&mut self.scratch);
-            scratch.clear();
-            scratch.extend(bytes);
-            self.body.wire_len += scratch.len() as u64;
             self.inflate(limits, &scratch);
-            self.scratch = scratch;
-            return;
+        } else {
+            keep(&mut self.body, limits, &scratch);
         }
-        let room = limits.keep.saturating_sub(self.body.kept.len());
-        let mut count = 0;
-        let kept = &mut self.body.kept;
-        for byte in bytes {
-            if count < room {
-                kept.push(byte);
-            }
-            count += 1;
-        }
-        self.body.wire_len += count as u64;
-        self.body.decoded_len += count as u64;
+        self.scratch = scratch;
     }
 
     fn inflate(&mut self, limits: &BodyLimits, mut bytes: &[u8]) {
@@ -108,22 +98,15 @@ impl Content {
         let body = &mut self.body;
         let mut out = [0; STEP];
         loop {
-            let before = (inflate.total_in(), inflate.total_out());
-            let status = inflate.decompress(bytes, &mut out, FlushDecompress::Sync);
-            let (read, written) = (inflate.total_in() - before.0, inflate.total_out() - before.1);
-            bytes = bytes.get(read as usize..).unwrap_or_default();
-            let room = limits.keep.saturating_sub(body.kept.len()).min(written as usize);
-            body.kept.extend_from_slice(out.get(..room).unwrap_or_default());
-            body.decoded_len += written;
-            let is_bomb = body.decoded_len > limits.decoded
-                || body.decoded_len > limits.ratio_after
-                    && body.decoded_len / limits.ratio.max(1) > body.wire_len;
-            match status {
+            let ended = inflate_step(inflate, &mut bytes, &mut out, &mut |out| {
+                keep(body, limits, out);
+                limits.allow(body.decoded_len, body.wire_len)
+            });
+            match ended {
                 // A block that says it is the last one ends the message, and the next begins anew (section 7.2.3.5).
-                Ok(Status::StreamEnd) => inflate.reset(false),
-                Ok(_) if read == 0 && written == 0 => return,
-                Ok(_) if !is_bomb => {}
-                _ => {
+                Ok(true) => inflate.reset(false),
+                Ok(false) => return,
+                Err(_) => {
                     body.decode_failed = true;
                     self.is_blind = true;
                     self.inflate = None;
@@ -134,10 +117,9 @@ impl Content {
     }
 
     /// Bytes of the message at hand are missing.
-    pub(super) fn gap(&mut self, len: u64, why: Why) {
+    pub(super) fn gap(&mut self, limits: &BodyLimits, len: u64, why: Why) {
         self.why = why;
-        self.body.gaps.push(BodyGap { offset: self.body.wire_len, len });
-        self.body.missing += len;
+        body::gap(&mut self.body, limits, len);
         self.is_blind = true;
         self.inflate = None;
     }
@@ -199,4 +181,11 @@ impl Content {
         exchange.spoken = Some(spoken);
         exchange
     }
+}
+
+/// Takes bytes of a message as they are meant.
+fn keep(body: &mut Body, limits: &BodyLimits, bytes: &[u8]) {
+    let room = limits.keep.saturating_sub(body.kept.len()).min(bytes.len());
+    body.kept.extend_from_slice(bytes.get(..room).unwrap_or_default());
+    body.decoded_len += bytes.len() as u64;
 }

@@ -31,8 +31,7 @@ impl H2 {
             }
         }
         let mut talk = Box::new(Talk::new(cx, exchange.clone()));
-        let holds = talk.holds();
-        cx.reweigh(&mut talk.weight, holds);
+        talk.weigh(cx);
         stream.talk = Some(talk);
         cx.emit(exchange);
     }
