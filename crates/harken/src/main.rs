@@ -10,6 +10,7 @@ mod filter;
 mod logs;
 mod manual;
 mod mask;
+mod mirror;
 mod mirror_sim;
 mod origins;
 mod replay;
@@ -46,6 +47,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Replay(args) => return replay::run(&args),
         Command::Run(args) => return run::run(&args),
+        Command::Mirror(command) => return mirror::run(&command),
         Command::MirrorSim(args) => return mirror_sim::run(&args),
         Command::Top(args) => return run::top::run(&args),
         Command::Filter(args) => return filter::run(&args),
@@ -54,6 +56,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Deadletter(command) => return connector::letters::run(&command),
         Command::Schema { what: Schema::Connector } => {
             print(&format!("{}\n", serde_json::to_string_pretty(&harken_connector::Config::schema())?))?;
+        }
+        Command::Schema { what: Schema::Mirror } => {
+            print(&format!("{}\n", serde_json::to_string_pretty(&harken_mirror::spec::Spec::schema())?))?;
         }
         Command::Mask(cli::Mask::Test(args)) => mask::test(&args)?,
         Command::Spool(args) => spool::run(&args)?,

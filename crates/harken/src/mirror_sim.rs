@@ -4,7 +4,7 @@ use crate::cli::MirrorSim;
 use crate::run::{open, say};
 use anyhow::{Context, Result, bail};
 use harken_capture::{Batch, Packet};
-use harken_wire::{Config, Decoded, Decoder, LinkType, Segment};
+use harken_wire::{Config, Decoded, Decoder, Ip, LinkType, Segment};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -25,6 +25,7 @@ struct Mirror {
     decoder: Decoder,
     buffer: Vec<u8>,
     length: usize,
+    only_from: Option<Ip>,
     sent: u64,
     bytes: u64,
     refused: u64,
@@ -122,6 +123,7 @@ impl Mirror {
             decoder: Decoder::new(Config::default()),
             buffer: Vec::new(),
             length: args.packet_length.map_or(usize::MAX, usize::from),
+            only_from: args.only_from.map(Ip::from),
             sent: 0,
             bytes: 0,
             refused: 0,
@@ -145,7 +147,10 @@ impl Mirror {
             return;
         }
         let socket = match self.decoder.decode(LinkType::Ethernet, packet.data) {
-            Ok(Decoded::Tcp(segment)) => spread(&segment) % self.sockets.len(),
+            Ok(Decoded::Tcp(segment)) if self.only_from.is_none_or(|from| segment.src == from) => {
+                spread(&segment) % self.sockets.len()
+            }
+            _ if self.only_from.is_some() => return,
             _ => 0,
         };
         let Some(socket) = self.sockets.get(socket) else { return };

@@ -23,6 +23,14 @@ pub struct Seen {
     pub payload: u64,
     /// Bytes of streams that are missing.
     pub gaps: u64,
+    /// Segments that came from the lower port, which mostly is the server's.
+    pub from_server: u64,
+    /// Segments whose packets were cut short.
+    pub cut: u64,
+    /// Transactions.
+    pub transactions: u64,
+    /// Connections with TLS.
+    pub tls: u64,
 }
 
 impl Seen {
@@ -31,6 +39,10 @@ impl Seen {
         self.segments += other.segments;
         self.payload += other.payload;
         self.gaps += other.gaps;
+        self.from_server += other.from_server;
+        self.cut += other.cut;
+        self.transactions += other.transactions;
+        self.tls += other.tls;
     }
 
     /// What has come since `earlier`.
@@ -39,6 +51,10 @@ impl Seen {
             segments: self.segments.saturating_sub(earlier.segments),
             payload: self.payload.saturating_sub(earlier.payload),
             gaps: self.gaps.saturating_sub(earlier.gaps),
+            from_server: self.from_server.saturating_sub(earlier.from_server),
+            cut: self.cut.saturating_sub(earlier.cut),
+            transactions: self.transactions.saturating_sub(earlier.transactions),
+            tls: self.tls.saturating_sub(earlier.tls),
         }
     }
 }

@@ -2,12 +2,14 @@
 mod connector;
 mod filter;
 mod mask;
+mod mirror;
 mod run;
 mod spool;
 
 pub use connector::{Connector, DeadLetter, Named, Settings};
 pub use filter::{Filter, FilterFiles, FilterTest};
 pub use mask::{Mask, MaskTest, ValueForm};
+pub use mirror::{Apply, Mirror, SpecArgs, Verify};
 pub use run::{Control, MirrorSim, Run, Top};
 pub use spool::{Range, Since, Spool, SpoolArgs, SpoolFull};
 
@@ -37,6 +39,9 @@ pub enum Command {
     Top(Top),
     /// Let a running sensor begin new logs now (as SIGHUP does).
     Reload(Control),
+    /// Set up AWS VPC Traffic Mirroring: discover, plan, apply, verify, destroy.
+    #[command(subcommand)]
+    Mirror(Box<Mirror>),
     /// Wrap the packets of an interface or a capture in VXLAN and send them, as traffic mirroring does.
     MirrorSim(MirrorSim),
     /// Deliver events from a spool or a file, through pipelines, to datasinks.
@@ -90,6 +95,8 @@ pub enum Schema {
     Event,
     /// The configuration of `harken connector`.
     Connector,
+    /// The description of what `harken mirror` sets up.
+    Mirror,
 }
 
 /// Forms of the manual.

@@ -2,7 +2,7 @@
 use super::{Analysis, Format, SpoolArgs, size, up_to};
 use crate::logs::Compress;
 use clap::{Args, ValueHint};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -219,6 +219,10 @@ pub struct MirrorSim {
     /// Bytes of each packet that are mirrored, as the packet length of a mirror session. [default: all]
     #[arg(long, value_name = "BYTES")]
     pub packet_length: Option<u16>,
+
+    /// Mirror TCP from this address alone, as a filter with rules of one direction does.
+    #[arg(long, value_name = "ADDR")]
+    pub only_from: Option<IpAddr>,
 
     /// End after this time.
     #[arg(long, value_name = "TIME", value_parser = duration)]

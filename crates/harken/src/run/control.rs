@@ -167,7 +167,9 @@ fn figures(shared: &[Arc<Shared>], lines_dropped: u64, uptime: Duration) -> Valu
         .by_vni()
         .into_iter()
         .map(|(vni, seen)| {
-            json!({"vni": vni, "segments": seen.segments, "payload_bytes": seen.payload, "gap_bytes": seen.gaps})
+            json!({"vni": vni, "segments": seen.segments, "payload_bytes": seen.payload, "gap_bytes": seen.gaps,
+                "from_server": seen.from_server, "truncated": seen.cut, "transactions": seen.transactions,
+                "tls_connections": seen.tls})
         })
         .collect();
     let endpoints: Vec<Value> = total

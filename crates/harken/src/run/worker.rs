@@ -229,7 +229,7 @@ impl Worker {
         let names = if watched { ENDPOINTS } else { 0 };
         let (by_class, endpoints) = self.intake.shard.output().transactions(names);
         let encrypted = self.intake.shard.output().encrypted(names);
-        origins.add(self.intake.shard.output().gaps());
+        origins.add(self.intake.shard.output().origins());
         let snapshot = Snapshot {
             packets: self.intake.packets,
             bytes: self.intake.bytes,
@@ -276,7 +276,11 @@ impl Intake {
                 let Some((_, first)) = run.first() else { continue };
                 let seen = origins.of(Origin { source, vni: first.encap.vni });
                 seen.segments += run.len() as u64;
-                seen.payload += run.iter().map(|(_, segment)| segment.payload.len() as u64).sum::<u64>();
+                for (_, segment) in run {
+                    seen.payload += segment.payload.len() as u64;
+                    seen.from_server += u64::from(segment.sport < segment.dport);
+                    seen.cut += u64::from(segment.truncated > 0);
+                }
             }
             shard.segments(segments);
         });

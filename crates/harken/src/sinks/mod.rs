@@ -7,7 +7,7 @@ mod transactions;
 
 use crate::cli::Format;
 use crate::logs::LogHandle;
-use crate::origins::{Origin, Origins};
+use crate::origins::{Origin, Origins, Seen};
 use crate::style::Palette;
 use crate::summary::{Encrypted, Summary};
 use anyhow::{Context, Result};
@@ -164,7 +164,7 @@ pub struct Sinks {
     tunnel: Option<(Lines, Tunnels)>,
     form: Form,
     /// Missing bytes by virtual network.
-    gaps: Origins,
+    origins: Origins,
     /// What this shard saw, but for the transactions that another thread takes.
     summary: Summary,
 }
@@ -215,7 +215,7 @@ impl Sinks {
             quic: plan.logs.as_ref().map(|logs| blocks(&logs.quic)),
             tunnel: None,
             form: plan.form(),
-            gaps: Origins::default(),
+            origins: Origins::default(),
             summary: Summary::default(),
         })
     }
@@ -238,7 +238,7 @@ impl Sinks {
             quic: Some(quic),
             tunnel: Some((tunnel, Arc::clone(&plan.tunnels))),
             form: plan.form,
-            gaps: Origins::default(),
+            origins: Origins::default(),
             summary: Summary::default(),
         })
     }
@@ -290,9 +290,14 @@ impl Sinks {
         self.summary.encrypted(names)
     }
 
-    /// Missing bytes by source and virtual network; nothing else of it is counted here.
-    pub const fn gaps(&self) -> &Origins {
-        &self.gaps
+    /// Missing bytes, transactions and TLS by virtual network; nothing else of them is counted here.
+    pub const fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// The counters of a connection's virtual network.
+    fn origin(&mut self, flow: &FlowInfo) -> &mut Seen {
+        self.origins.of(Origin { source: 0, vni: flow.encap.vni })
     }
 
     /// Tells of the tunnels of a connection, if no shard has.
@@ -316,6 +321,7 @@ impl Output for Sinks {
         flow: &Arc<FlowInfo>,
         exchange: Exchange,
     ) -> std::result::Result<Option<Exchange>, Exchange> {
+        self.origin(flow).transactions += 1;
         match &mut self.transactions {
             Way::Here(_) => Err(exchange),
             Way::Apart(apart) => Ok(apart.take(flow, exchange)),
@@ -344,6 +350,7 @@ impl Output for Sinks {
     }
 
     fn tls(&mut self, flow: &FlowInfo, tls: &Tls) {
+        self.origin(flow).tls += 1;
         if let Some(lines) = &mut self.ssl {
             lines.append(|out| ssl::write(flow, tls, self.form, out));
         }
@@ -358,7 +365,7 @@ impl Output for Sinks {
 
     fn gap(&mut self, flow: &Flow, gap: &Gap) {
         let vni = flow.encap().and_then(|encap| encap.vni);
-        self.gaps.of(Origin { source: flow.source(), vni }).gaps += gap.len;
+        self.origins.of(Origin { source: flow.source(), vni }).gaps += gap.len;
     }
 
     fn weird(&mut self, weird: &Weird<'_>) {
