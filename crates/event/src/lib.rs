@@ -24,6 +24,7 @@ pub mod zeek;
 
 pub use client::{Client, Trust};
 pub use community_id::CommunityId;
+pub use ecs::VniNames;
 pub use filter::{Filter, FilterError};
 pub use flow::{Endpoint, FlowInfo, IpText};
 pub use harken_api::Api;

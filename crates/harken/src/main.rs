@@ -12,6 +12,7 @@ mod manual;
 mod mask;
 mod mirror;
 mod mirror_sim;
+mod names;
 mod origins;
 mod replay;
 mod report;

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Owner {
+    /// Always `aws`.
+    pub provider: String,
     /// The account.
     pub account: String,
     /// The region.
@@ -42,6 +44,7 @@ impl Names {
             }
             let interface = world.interfaces.get(&session.network_interface_id);
             let owner = Owner {
+                provider: "aws".to_owned(),
                 account: world.account.clone(),
                 region: world.region.clone(),
                 interface: session.network_interface_id.clone(),

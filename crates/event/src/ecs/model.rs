@@ -23,6 +23,8 @@ pub(super) struct Event {
     event: Meta,
     /// The connection.
     network: Network,
+    /// The machine whose interface was mirrored, by the VNI, where `--vni-names` knows it.
+    cloud: Option<Cloud>,
     /// Who asked: whom a trusted proxy has named, else the side that opened the connection.
     client: ClientEnd,
     /// Who answered.
@@ -44,6 +46,35 @@ pub(super) struct Event {
     standard: Standard,
     /// What Elastic Common Schema has no names for.
     harken: Harken,
+}
+
+/// The machine whose interface was mirrored.
+#[derive(JsonSchema)]
+struct Cloud {
+    /// `aws`.
+    provider: Option<String>,
+    /// Its account.
+    account: Option<Account>,
+    /// Its region.
+    region: Option<String>,
+    /// The instance.
+    instance: Option<Instance>,
+}
+
+/// An account of a cloud.
+#[derive(JsonSchema)]
+struct Account {
+    /// Its identifier.
+    id: String,
+}
+
+/// An instance in a cloud.
+#[derive(JsonSchema)]
+struct Instance {
+    /// Its identifier, such as `i-0123456789abcdef0`.
+    id: Option<String>,
+    /// What people call it: its tag `Name`.
+    name: Option<String>,
 }
 
 /// Version of Elastic Common Schema.
@@ -377,6 +408,8 @@ struct Tunnel {
     depth: u8,
     /// Innermost virtual network identifier: VXLAN or GENEVE VNI, NVGRE VSID, GRE key, ERSPAN session.
     vni: Option<u32>,
+    /// The interface that is mirrored under the VNI, where `--vni-names` knows it.
+    interface: Option<String>,
     /// Ends of the outermost tunnel.
     outer: Outer,
     /// Options of a GENEVE header.

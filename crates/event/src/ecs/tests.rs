@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 
 mod schema;
 
+/// Of the virtual network that the tests use.
+const NAMES: &str = r#"{"vnis": {"42": {"provider": "aws", "account": "123456789012", "region": "eu-central-1",
+    "interface": "eni-1", "instance": "i-1", "name": "shop", "session": "tms-1"}}}"#;
+
 fn write(flow: &FlowInfo, exchange: &Exchange, show_secrets: bool) -> Value {
     let mut out = Vec::new();
     let mut exchange = exchange.clone();
@@ -21,7 +25,9 @@ fn write(flow: &FlowInfo, exchange: &Exchange, show_secrets: bool) -> Value {
         masking.mask(&mut exchange);
         &masking
     });
-    Writer::default()
+    let names = super::VniNames::default();
+    names.set(NAMES).unwrap();
+    Writer::naming(&names)
         .write(&Transaction { flow, exchange: &exchange, masking, trust: crate::Trust::private() }, &mut out);
     assert_eq!(out.pop(), Some(b'\n'));
     assert!(!out.contains(&b'\n'));
@@ -95,7 +101,7 @@ fn a_usual_transaction() {
         },
         "user_agent": {"original": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"},
         "harken": {
-            "schema_version": "4.1.0", "uid": null, "depth": 1,
+            "schema_version": "4.2.0", "uid": null, "depth": 1,
             "fingerprint": {"http": "hc1:11:ff50983941c1:93433baf4729"},
             "timing": {
                 "request_end_ns": 3000, "response_start_ns": 20_000_000, "response_end_ns": 21_500_000
@@ -237,7 +243,7 @@ fn tunnels() {
             (
                 "/harken/tunnel",
                 json!({
-                    "type": "vxlan", "depth": 2, "vni": 42,
+                    "type": "vxlan", "depth": 2, "vni": 42, "interface": "eni-1",
                     "outer": {
                         "source": {"ip": "172.16.0.1", "port": 6081},
                         "destination": {"ip": "2020:2020:2020:2020:2020:2020:2020:2020"}

@@ -1,6 +1,6 @@
 //! From a transaction to the event, in one pass. What the members mean is said in [`super::model`].
 use super::json::Json;
-use super::{SCHEMA_VERSION, api, message, target};
+use super::{SCHEMA_VERSION, VniNames, api, message, target};
 use crate::client::Client;
 use crate::fingerprint::Fingerprints;
 use crate::flow::{Endpoint, IpText};
@@ -23,6 +23,7 @@ pub(super) fn event(
     t: &Transaction<'_>,
     scratch: &mut Vec<u8>,
     fingerprints: &mut Fingerprints,
+    names: &VniNames,
     out: &mut Vec<u8>,
 ) {
     let (request, response) = (t.request(), t.response());
@@ -35,6 +36,7 @@ pub(super) fn event(
     meta(&mut json, t);
     let client = t.client();
     network(&mut json, t, client.as_ref());
+    names.cloud(t.flow.encap.vni, json.0);
     json.raw(br#","http":{"version":""#);
     version(&mut json, request.or(response).and_then(|m| m.version));
     json.raw(b"\"");
@@ -56,7 +58,7 @@ pub(super) fn event(
     if let Some(api) = &api {
         api::standard(&mut json, api);
     }
-    own(&mut json, t, client.as_ref(), api.as_ref(), fingerprints);
+    own(&mut json, t, client.as_ref(), api.as_ref(), fingerprints, names);
     json.raw(b"}\n");
 }
 
@@ -141,6 +143,7 @@ fn own(
     client: Option<&Client>,
     api: Option<&Api>,
     fingerprints: &mut Fingerprints,
+    names: &VniNames,
 ) {
     json.raw(br#","harken":{"schema_version":""#).raw(SCHEMA_VERSION.as_bytes());
     json.raw(br#"","uid":""#).raw(t.flow.uid.as_bytes());
@@ -171,7 +174,7 @@ fn own(
     if let Some(spoken) = &t.exchange.spoken {
         self::spoken(json, spoken);
     }
-    tunnel(json, &t.flow.encap);
+    tunnel(json, &t.flow.encap, names);
     desync(json, t.exchange);
     if let Some(masking) = t.masking {
         masked(json, masking);
@@ -336,12 +339,13 @@ fn completeness(json: &mut Json<'_>, exchange: &Exchange) {
     json.raw(b"}");
 }
 
-fn tunnel(json: &mut Json<'_>, encap: &Encap) {
+fn tunnel(json: &mut Json<'_>, encap: &Encap, names: &VniNames) {
     let Some(kind) = encap.kind else { return };
     json.raw(br#","tunnel":{"type":""#).raw(tunnel_name(kind).as_bytes());
     json.raw(br#"","depth":"#).number(encap.depth);
     if let Some(vni) = encap.vni {
         json.raw(br#","vni":"#).number(vni);
+        names.tunnel(encap.vni, json.0);
     }
     let outer = &encap.outer;
     json.raw(br#","outer":{"source":"#);

@@ -39,6 +39,7 @@ pub mod capture_loss {
         PEER "peer" String,
         SOURCE "source" String,
         VNI "vni" Count,
+        NAME "vni_name" String,
         GAPS "gaps" Count,
         ACKS "acks" Count,
         PERCENT_LOST "percent_lost" Double,
@@ -139,6 +140,8 @@ pub struct CaptureLoss<'a> {
     pub source: Option<&'a str>,
     /// Virtual network; `None` for all of the source.
     pub vni: Option<u32>,
+    /// What people call that.
+    pub name: Option<&'a str>,
     /// Bytes missing.
     pub gaps: u64,
     /// Bytes that were sent, as far as is known: those captured and those missing.
@@ -163,6 +166,7 @@ impl CaptureLoss<'_> {
         row.text(&capture_loss::PEER, Some(self.peer.as_bytes()));
         row.text(&capture_loss::SOURCE, self.source.map(str::as_bytes));
         row.count(&capture_loss::VNI, self.vni.map(u64::from));
+        row.text(&capture_loss::NAME, self.name.map(str::as_bytes));
         row.count(&capture_loss::GAPS, Some(self.gaps));
         row.count(&capture_loss::ACKS, Some(self.acks));
         row.interval(&capture_loss::PERCENT_LOST, Some(percent));
@@ -185,12 +189,9 @@ mod tests {
             "{\"ts\":1.5,\"ts_delta\":60.0,\"peer\":\"s\",\"gaps\":3,\"acks\":200,\"percent_lost\":1.5}\n"
         );
         out.clear();
-        CaptureLoss { source: Some("eth1"), vni: Some(7), acks: 0, gaps: 0, ..loss }.write(
-            Timestamp(1_500_000_000),
-            Form::Tsv,
-            &mut out,
-        );
-        assert_eq!(String::from_utf8_lossy(&out), "1.500000\t60.000000\ts\teth1\t7\t0\t0\t0.000000\n");
+        CaptureLoss { source: Some("eth1"), vni: Some(7), name: Some("shop"), acks: 0, gaps: 0, ..loss }
+            .write(Timestamp(1_500_000_000), Form::Tsv, &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), "1.500000\t60.000000\ts\teth1\t7\tshop\t0\t0\t0.000000\n");
         out.clear();
         Stats { peer: "s", packets: 5, ..Stats::default() }.write(Timestamp(0), Form::Tsv, &mut out);
         assert_eq!(out.iter().filter(|b| **b == b'\t').count() + 1, stats::COLUMNS.len());

@@ -221,6 +221,11 @@ pub struct Analysis {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub proto_descriptors: Vec<PathBuf>,
 
+    /// Names of virtual networks: which instance and interface is mirrored under a VNI, as `harken mirror apply --names` or
+    /// `harken mirror names` has written it. `run` reads it again when it changes.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub vni_names: Option<PathBuf>,
+
     /// Messages of each WebSocket connection that get an event of their own, of both sides together; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub websocket_messages: u32,

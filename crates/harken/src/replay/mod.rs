@@ -5,6 +5,7 @@ mod shards;
 use crate::analysis::usage;
 use crate::cli::{Color, Format, Replay, SpoolFull};
 use crate::logs::clock::now;
+use crate::names::NamesFile;
 use crate::report;
 use crate::sinks::dest::Dest;
 use crate::sinks::{Plan, Sinks, events};
@@ -110,6 +111,7 @@ fn plan(args: &Replay, palette: Palette, terminal: bool) -> Result<Plan> {
         logs: None,
         filter: args.analysis.filter(),
         spool: events::open(&args.spool, SpoolFull::Block)?,
+        names: NamesFile::open(args.analysis.vni_names.as_deref())?.names(),
         palette,
         width,
         // A pipe that grows is watched, too.

@@ -9,6 +9,7 @@ use crate::logs::Counters;
 use crate::logs::clock::now;
 use crate::summary::Encrypted;
 use anyhow::{Context, Result, bail};
+use harken_event::VniNames;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -74,7 +75,13 @@ impl Server {
     }
 
     /// Answers from a thread of its own.
-    pub fn start(self, shared: Vec<Arc<Shared>>, logs: Arc<Counters>, asked: Asked) -> Result<Running> {
+    pub fn start(
+        self,
+        shared: Vec<Arc<Shared>>,
+        logs: Arc<Counters>,
+        names: VniNames,
+        asked: Asked,
+    ) -> Result<Running> {
         let stop = Arc::new(AtomicBool::new(false));
         let running = Running { stop: Arc::clone(&stop), path: self.path };
         let began = Instant::now();
@@ -89,7 +96,7 @@ impl Server {
                     answer(&stream, |request| match request {
                         "stats" => {
                             shared.iter().for_each(|s| s.watched.store(true, Ordering::Relaxed));
-                            let mut figures = figures(&shared, dropped, began.elapsed());
+                            let mut figures = figures(&shared, &names, dropped, began.elapsed());
                             let more = asked.connector().as_ref().map(inside::figures);
                             if let (Some(root), Some(Value::Object(more))) = (figures.as_object_mut(), more) {
                                 root.extend(more);
@@ -159,7 +166,7 @@ pub fn reload(path: &Path) -> Result<()> {
 }
 
 /// All figures, as totals since the start.
-fn figures(shared: &[Arc<Shared>], lines_dropped: u64, uptime: Duration) -> Value {
+fn figures(shared: &[Arc<Shared>], names: &VniNames, lines_dropped: u64, uptime: Duration) -> Value {
     let total = total(shared);
     let workers: Vec<Value> = shared.iter().map(|worker| worker_figures(&worker.snapshot())).collect();
     let vnis: Vec<Value> = total
@@ -167,7 +174,7 @@ fn figures(shared: &[Arc<Shared>], lines_dropped: u64, uptime: Duration) -> Valu
         .by_vni()
         .into_iter()
         .map(|(vni, seen)| {
-            json!({"vni": vni, "segments": seen.segments, "payload_bytes": seen.payload, "gap_bytes": seen.gaps,
+            json!({"vni": vni, "name": names.label(vni), "segments": seen.segments, "payload_bytes": seen.payload, "gap_bytes": seen.gaps,
                 "from_server": seen.from_server, "truncated": seen.cut, "transactions": seen.transactions,
                 "tls_connections": seen.tls})
         })

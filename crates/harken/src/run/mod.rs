@@ -17,6 +17,7 @@ use crate::cli::{Format, Run, SpoolFull};
 use crate::connector::Running;
 use crate::connector::inside::{self, Inside};
 use crate::logs::LogWriter;
+use crate::names::NamesFile;
 use crate::report;
 use crate::sandbox;
 use crate::sinks::{Live, Sinks, events};
@@ -52,6 +53,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     }
     let config = args.analysis.engine(form, args.format == Format::Ecs || spool.spool.is_some());
     let filter = args.analysis.filter();
+    let mut vni_names = NamesFile::open(args.analysis.vni_names.as_deref())?;
 
     let sources = open::sources(args)?;
     let folder = &args.log_dir;
@@ -97,6 +99,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
         logs: [0, 1, 2, 3, 4, 5, 6].map(|which| logs.handle(which)),
         tunnels: Arc::default(),
         spool: spool.clone(),
+        names: vni_names.names(),
     };
     let mut workers = Vec::new();
     for (number, sources) in sources.into_iter().enumerate() {
@@ -122,12 +125,12 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     }
     let shared: Vec<Arc<Shared>> = workers.iter().map(|w| Arc::clone(&w.shared)).collect();
     let asked = control::Asked::with(connector);
-    let control = control.start(shared.clone(), logs.counters(), asked.clone())?;
+    let control = control.start(shared.clone(), logs.counters(), vni_names.names(), asked.clone())?;
 
     let began = Instant::now();
     drop(plan);
     let mut losses = events::Losses::new(args.stats_every);
-    let mut period = Period::new(args.stats_every, form, &logs, &names, live);
+    let mut period = Period::new(args.stats_every, form, &logs, &names, live, vni_names.names());
     let code = loop {
         std::thread::sleep(LOOK);
         let anew =
@@ -139,6 +142,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
         if let Some(connector) = asked.connector().as_mut() {
             connector.look(anew);
         }
+        vni_names.look();
         period.look(&shared, &logs);
         if let Some(spool) = &spool {
             losses.look(spool);

@@ -192,11 +192,13 @@ pub fn sandbox_plan(
 ) -> Plan {
     let mut writable = vec![args.log_dir.clone()];
     writable.extend(spool.map(PathBuf::from));
-    let mut readable = Vec::new();
+    // A file that is replaced has another inode: its folder is what may be read.
+    let mut readable: Vec<_> =
+        args.analysis.vni_names.iter().map(|path| crate::names::folder(path)).collect();
     if let Some(connector) = connector {
         let paths = connector.paths();
         writable.extend(paths.writable.iter().filter(|dir| Some(dir.as_path()) != spool).cloned());
-        readable.clone_from(&paths.readable);
+        readable.extend(paths.readable.iter().cloned());
     }
     // The socket is removed at the end.
     writable.extend(

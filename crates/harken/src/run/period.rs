@@ -4,8 +4,8 @@ use super::worker::{Shared, Snapshot};
 use super::{say, total};
 use crate::logs::{LogHandle, LogWriter, clock};
 use crate::origins::Seen;
-use harken_event::Form;
 use harken_event::zeek::sensor::{CaptureLoss, Stats};
+use harken_event::{Form, VniNames};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ pub struct Period {
     loss: LogHandle,
     /// Names of the sources, in the order of their numbers.
     sources: Vec<String>,
+    /// Names of virtual networks.
+    names: VniNames,
     began: Instant,
     before: Snapshot,
     lines_dropped: u64,
@@ -31,18 +33,26 @@ pub struct Period {
 
 impl Period {
     /// Begins the first period.
-    pub fn new(every: Duration, form: Form, logs: &LogWriter, names: &[String], live: bool) -> Self {
+    pub fn new(
+        every: Duration,
+        form: Form,
+        logs: &LogWriter,
+        sources: &[String],
+        live: bool,
+        names: VniNames,
+    ) -> Self {
         Self {
             every,
             form,
             stats: logs.handle(super::open::STATS),
             loss: logs.handle(super::open::LOSS),
-            sources: names.to_vec(),
+            sources: sources.to_vec(),
+            names,
             began: Instant::now(),
             before: Snapshot::default(),
             lines_dropped: 0,
             told: false,
-            silence: live.then(|| Silence::new(names)),
+            silence: live.then(|| Silence::new(sources)),
             looked: Instant::now(),
         }
     }
@@ -129,13 +139,15 @@ impl Period {
             [one] => Some(one.as_str()),
             _ => None,
         };
-        let all = CaptureLoss { period, peer: PEER, source, vni: None, gaps: missing, acks };
+        let all = CaptureLoss { period, peer: PEER, source, vni: None, name: None, gaps: missing, acks };
         all.write(ts, self.form, out);
         let mut lines = 1;
         let mut line = |source, vni, since: Seen| {
             if since.segments > 0 || since.gaps > 0 {
                 let acks = since.payload + since.gaps;
-                CaptureLoss { source, vni, gaps: since.gaps, acks, ..all }.write(ts, self.form, out);
+                let name = self.names.label(vni);
+                CaptureLoss { source, vni, name: name.as_deref(), gaps: since.gaps, acks, ..all }
+                    .write(ts, self.form, out);
                 lines += 1;
             }
         };

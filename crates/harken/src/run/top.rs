@@ -108,6 +108,9 @@ fn changes(before: &Value, now: &Value, list: &str, key: &str, figures: &[&str])
                 changed.insert((*name).to_owned(), json!(change(name) as f64 / seconds));
             }
             changed.insert(key.to_owned(), id);
+            if let Some(label) = row.get("name").filter(|label| !label.is_null()) {
+                changed.insert("name".to_owned(), label.clone());
+            }
             (busy, changed.into())
         })
         .filter(|(busy, _)| *busy > 0)
@@ -219,10 +222,16 @@ fn page(now: &Value, rates: &Map<String, Value>, vnis: &[Value], endpoints: &[Va
             .get("vni")
             .and_then(Value::as_u64)
             .map_or_else(|| "no VNI".to_owned(), |v| format!("VNI {v}"));
+        let label = vni.get("name").and_then(Value::as_str);
+        let label = label.map(|label| format!("{label}: ")).unwrap_or_default();
         let of = |name: &str| vni.get(name).and_then(Value::as_f64).unwrap_or(0.0);
         row(
             &name,
-            format!("{} segments/s, {}/s", whole(of("segments")), human_bytes(of("payload_bytes") as u64)),
+            format!(
+                "{label}{} segments/s, {}/s",
+                whole(of("segments")),
+                human_bytes(of("payload_bytes") as u64)
+            ),
         );
     }
     for endpoint in endpoints.iter().take(ROWS) {

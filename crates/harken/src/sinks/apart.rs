@@ -152,7 +152,7 @@ mod tests {
     use super::super::transactions::Writer;
     use super::*;
     use crate::cli::Format;
-    use harken_event::Form;
+    use harken_event::{Form, VniNames};
     use harken_spool::{Config, Spool};
     use harken_wire::{Encap, Ip, Timestamp};
 
@@ -171,10 +171,10 @@ mod tests {
         let spool = Arc::new(Spool::open(Config::new(dir.path())).unwrap());
         let transactions = Transactions {
             filter: None,
-            writer: Writer::of(Format::ZeekJson, Form::Json),
+            writer: Writer::of(Format::ZeekJson, Form::Json, &VniNames::default()),
             lines: None,
             websocket: None,
-            events: Some(Events::new(&spool)),
+            events: Some(Events::new(&spool, &VniNames::default())),
         };
         let mut apart = Apart::start(transactions, Preparation::default(), Arc::default()).unwrap();
         let count = 10 * CHUNK + 1;

@@ -1,7 +1,7 @@
 //! Events on their way into the spool.
 use crate::cli::{SpoolArgs, SpoolFull};
 use anyhow::{Context as _, Result, bail};
-use harken_event::{Transaction, ecs};
+use harken_event::{Transaction, VniNames, ecs};
 use harken_spool::{Batch, Config, Counters, Policy, Spool};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -104,8 +104,8 @@ pub struct Events {
 
 impl Events {
     /// Events of one shard that go to `spool`.
-    pub fn new(spool: &Arc<Spool>) -> Self {
-        Self { spool: Arc::clone(spool), writer: ecs::Writer::default(), batch: Batch::default() }
+    pub fn new(spool: &Arc<Spool>, names: &VniNames) -> Self {
+        Self { spool: Arc::clone(spool), writer: ecs::Writer::naming(names), batch: Batch::default() }
     }
 
     /// Takes a transaction, which is masked.

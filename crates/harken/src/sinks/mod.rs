@@ -18,7 +18,7 @@ use foldhash::HashSet;
 use harken_engine::{Closed, Config, Output};
 use harken_event::zeek::weird::Weird;
 use harken_event::zeek::{self, quic, ssl, tunnel};
-use harken_event::{Filter, FlowInfo, Form, Transaction, Uid};
+use harken_event::{Filter, FlowInfo, Form, Transaction, Uid, VniNames};
 use harken_flow::{Dir, Flow, Gap};
 use harken_http::{Exchange, Quic, Tls};
 use harken_spool::Spool;
@@ -40,6 +40,8 @@ pub struct Plan {
     pub filter: Option<Arc<Filter>>,
     /// Where events wait for the connector.
     pub spool: Option<Arc<Spool>>,
+    /// Names of virtual networks.
+    pub names: VniNames,
     /// Colours of the table.
     pub palette: Palette,
     /// Columns of the terminal; 0 when it is none.
@@ -151,6 +153,8 @@ pub struct Live {
     pub tunnels: Tunnels,
     /// Where events wait for the connector.
     pub spool: Option<Arc<Spool>>,
+    /// Names of virtual networks.
+    pub names: VniNames,
 }
 
 /// The output of one shard.
@@ -201,11 +205,11 @@ impl Sinks {
             filter: plan.filter.clone(),
             writer: match plan.format {
                 Format::Table => Writer::Table(Table::new(plan.palette, plan.width)),
-                format => Writer::of(format, plan.form()),
+                format => Writer::of(format, plan.form(), &plan.names),
             },
             lines: plan.transactions.as_ref().map(lines),
             websocket: plan.logs.as_ref().map(|logs| (blocks(&logs.websocket), plan.form())),
-            events: plan.spool.as_ref().map(Events::new),
+            events: plan.spool.as_ref().map(|spool| Events::new(spool, &plan.names)),
         };
         Ok(Self {
             transactions: Way::of(transactions, config, plan.interactive)?,
@@ -225,10 +229,10 @@ impl Sinks {
         let [lines, conn, weird, ssl, quic, websocket, tunnel] = plan.logs.clone().map(Lines::log);
         let transactions = Transactions {
             filter: plan.filter.clone(),
-            writer: Writer::of(plan.format, plan.form),
+            writer: Writer::of(plan.format, plan.form, &plan.names),
             lines: Some(lines),
             websocket: Some((websocket, plan.form)),
-            events: plan.spool.as_ref().map(Events::new),
+            events: plan.spool.as_ref().map(|spool| Events::new(spool, &plan.names)),
         };
         Ok(Self {
             transactions: Way::of(transactions, config, false)?,

@@ -6,7 +6,7 @@ use crate::cli::Format;
 use crate::summary::Summary;
 use harken_event::zeek::http::HttpLog;
 use harken_event::zeek::websocket;
-use harken_event::{Filter, Form, Transaction, ecs};
+use harken_event::{Filter, Form, Transaction, VniNames, ecs};
 use std::sync::Arc;
 
 /// How a transaction becomes a line.
@@ -21,9 +21,9 @@ pub enum Writer {
 
 impl Writer {
     /// A writer for programs.
-    pub fn of(format: Format, form: Form) -> Self {
+    pub fn of(format: Format, form: Form, names: &VniNames) -> Self {
         match format {
-            Format::Ecs => Self::Ecs(ecs::Writer::default()),
+            Format::Ecs => Self::Ecs(ecs::Writer::naming(names)),
             _ => Self::Http(HttpLog::new(form)),
         }
     }

@@ -1,5 +1,6 @@
 //! From an empty account to a mirror, its changes, and nothing again.
 use crate::estate::Estate;
+use crate::support::sensor::{Sensor, free_port, harken, lines, packets};
 use serde_json::{Value, json};
 
 fn tag<'a>(item: &'a Value, key: &str) -> &'a str {
@@ -226,6 +227,45 @@ fn names_of_vnis_and_stopped_instances() {
         );
         assert_eq!(owner["session"], session["TrafficMirrorSessionId"]);
     }
+    // A sensor names with it what it sees.
+    let vni = names["vnis"].as_object().unwrap().keys().next().unwrap();
+    let port = free_port();
+    let (listen, number) = (format!("127.0.0.1:{port}"), port.to_string());
+    let file = estate.dir.path().join("names.json");
+    let args =
+        ["--udp", &listen, "--vxlan-port", &number, "--format", "ecs", "--vni-names", file.to_str().unwrap()];
+    let sensor = Sensor::start("mirror-names", &args);
+    let mirror = |vni: &str| {
+        let capture = crate::support::sensor::capture("link-qinq").join("input.pcap");
+        let args = ["mirror-sim", "--vni", vni, "--to", &listen, "--read", capture.to_str().unwrap()];
+        crate::support::good(&mut harken(&args));
+    };
+    mirror(vni);
+    sensor.seen(packets("link-qinq"));
+    // The file is replaced, as autoscaling has it.
+    let other = r#"{"vnis": {"77": {"provider": "aws", "instance": "i-77", "name": "late"}}}"#;
+    std::fs::write(estate.dir.path().join("new.json"), other).unwrap();
+    std::fs::rename(estate.dir.path().join("new.json"), &file).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    mirror("77");
+    sensor.seen(2 * packets("link-qinq"));
+    let figures = sensor.top().unwrap();
+    let late = figures["vnis"].as_array().unwrap().iter().find(|seen| seen["vni"] == 77).unwrap();
+    assert_eq!(late["name"], "late");
+    let (output, _, logs) = sensor.end();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("names of 1 virtual networks are in force"), "{said}");
+    let events = lines(&logs, "events");
+    let of = |vni: u64| events.iter().find(|event| event["harken"]["tunnel"]["vni"] == vni).unwrap();
+    let owner = &names["vnis"][vni];
+    let event = of(vni.parse().unwrap());
+    assert_eq!(event["cloud"]["instance"], json!({"id": owner["instance"], "name": "shop"}));
+    assert_eq!(event["cloud"]["account"]["id"], "123456789012");
+    assert_eq!(event["harken"]["tunnel"]["interface"], owner["interface"]);
+    assert_eq!(of(77)["cloud"]["instance"]["name"], "late");
+    let loss = lines(&logs, "capture_loss");
+    assert!(loss.iter().any(|line| line["vni"] == 77 && line["vni_name"] == "late"), "{loss:?}");
+
     // A session bills on when its instance stops; it is kept, and named.
     let owner = names["vnis"].as_object().unwrap().values().next().unwrap();
     estate.fake.boto("ec2", "stop_instances", json!({"InstanceIds": [owner["instance"]]}));

@@ -258,7 +258,7 @@ fn the_schema_describes_every_field() {
         assert_ne!(schema.get("type"), Some(&json!("null")), "{at}");
     }
     let schema = schema();
-    assert_eq!(schema["$id"], json!("urn:harken:schema:event:4.1.0"));
+    assert_eq!(schema["$id"], json!("urn:harken:schema:event:4.2.0"));
     let mut count = 0;
     walk(&schema, "event", &mut count);
     assert!(count > 90, "{count} fields");

@@ -1,7 +1,7 @@
 //! The actions of traffic mirroring.
-use super::{EC2, Filter, PAGE, PortRange, Tag, TagSpecification, paged};
-use crate::aws::actions;
+use super::{EC2, Filter, PAGE, PortRange, Tag, TagSpecification, describe};
 use crate::aws::xml::set;
+use crate::aws::{Paged, actions};
 use serde::{Deserialize, Serialize};
 
 /// A target.
@@ -213,7 +213,7 @@ pub struct ModifyTrafficMirrorSession {
     pub dry_run: Option<bool>,
 }
 
-/// Deletes, and describes: each with the list of what there is.
+/// Deletes.
 macro_rules! delete {
     ($($request:ident, $field:ident);+ $(;)?) => {
         $(
@@ -237,66 +237,11 @@ delete!(
     DeleteTrafficMirrorTarget, traffic_mirror_target_id;
 );
 
-macro_rules! describe {
-    ($($request:ident, $ids:ident => $answer:ident, $set:ident: $item:ty);+ $(;)?) => {
-        $(
-            #[doc = concat!("Describes each `", stringify!($item), "`: those of `", stringify!($ids), "`, or all.")]
-            #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-            #[serde(rename_all = "PascalCase")]
-            pub struct $request {
-                /// Those alone; with them there are no pages.
-                pub $ids: Vec<String>,
-                /// Which.
-                pub filters: Vec<Filter>,
-                /// Only say whether it may be.
-                pub dry_run: Option<bool>,
-                /// How many in a page.
-                pub max_results: Option<u32>,
-                /// Which page.
-                pub next_token: Option<String>,
-            }
-
-            impl $request {
-                /// Those alone.
-                pub fn of(id: &str) -> Self {
-                    Self { $ids: vec![id.to_owned()], max_results: None, ..Self::default() }
-                }
-            }
-
-            impl Default for $request {
-                fn default() -> Self {
-                    Self {
-                        $ids: Vec::new(),
-                        filters: Vec::new(),
-                        dry_run: None,
-                        max_results: Some(PAGE),
-                        next_token: None,
-                    }
-                }
-            }
-
-            #[doc = concat!("A page of `", stringify!($item), "`.")]
-            #[derive(Debug, Clone, Default, Deserialize)]
-            #[serde(default, rename_all = "camelCase")]
-            pub struct $answer {
-                /// What it holds.
-                #[serde(deserialize_with = "set")]
-                pub $set: Vec<$item>,
-                /// Behind it.
-                pub next_token: Option<String>,
-            }
-
-            actions!(EC2; $request => $answer);
-            paged!($request, $set: $item);
-        )+
-    };
-}
-
 describe!(
-    DescribeTrafficMirrorTargets, traffic_mirror_target_ids => Targets, traffic_mirror_target_set: Target;
-    DescribeTrafficMirrorFilters, traffic_mirror_filter_ids => Filters, traffic_mirror_filter_set: MirrorFilter;
-    DescribeTrafficMirrorSessions, traffic_mirror_session_ids => Sessions, traffic_mirror_session_set: MirrorSession;
-    DescribeTrafficMirrorFilterRules, traffic_mirror_filter_rule_ids => Rules, traffic_mirror_filter_rule_set: Rule;
+    DescribeTrafficMirrorTargets of traffic_mirror_target_ids by PAGE => Targets, traffic_mirror_target_set: Target;
+    DescribeTrafficMirrorFilters of traffic_mirror_filter_ids by PAGE => Filters, traffic_mirror_filter_set: MirrorFilter;
+    DescribeTrafficMirrorSessions of traffic_mirror_session_ids by PAGE => Sessions, traffic_mirror_session_set: MirrorSession;
+    DescribeTrafficMirrorFilterRules of traffic_mirror_filter_rule_ids by PAGE => Rules, traffic_mirror_filter_rule_set: Rule;
 );
 
 /// What was made or changed.

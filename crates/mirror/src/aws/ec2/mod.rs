@@ -59,18 +59,70 @@ pub struct Done {
     pub done: bool,
 }
 
-/// Requests whose answers come in pages.
-macro_rules! paged {
-    ($($request:ident, $field:ident: $item:ty);+ $(;)?) => {
-        $(impl crate::aws::Paged for $request {
-            type Item = $item;
-            fn behind(&mut self, token: String) {
-                self.next_token = Some(token);
+/// Requests that describe what there is, some of them by id, with their answers, which come in pages.
+macro_rules! describe {
+    ($($request:ident $(of $ids:ident)? by $most:expr => $answer:ident, $set:ident: $item:ty);+ $(;)?) => {
+        $(
+            #[doc = concat!("Describes each `", stringify!($item), "`.")]
+            #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+            #[serde(rename_all = "PascalCase")]
+            pub struct $request {
+                $(
+                    /// Those alone; with them there are no pages.
+                    pub $ids: Vec<String>,
+                )?
+                /// Which.
+                pub filters: Vec<Filter>,
+                /// Only say whether it may be.
+                pub dry_run: Option<bool>,
+                /// How many in a page.
+                pub max_results: Option<u32>,
+                /// Which page.
+                pub next_token: Option<String>,
             }
-            fn page(answer: Self::Answer) -> (Vec<$item>, Option<String>) {
-                (answer.$field, answer.next_token)
+
+            $(impl $request {
+                /// That one alone.
+                pub fn of(id: &str) -> Self {
+                    Self { $ids: vec![id.to_owned()], max_results: None, ..Self::default() }
+                }
+            })?
+
+            impl Default for $request {
+                fn default() -> Self {
+                    Self {
+                        $($ids: Vec::new(),)?
+                        filters: Vec::new(),
+                        dry_run: None,
+                        max_results: Some($most),
+                        next_token: None,
+                    }
+                }
             }
-        })+
+
+            #[doc = concat!("A page of `", stringify!($item), "`.")]
+            #[derive(Debug, Clone, Default, Deserialize)]
+            #[serde(default, rename_all = "camelCase")]
+            pub struct $answer {
+                /// What it holds.
+                #[serde(deserialize_with = "set")]
+                pub $set: Vec<$item>,
+                /// Behind it.
+                pub next_token: Option<String>,
+            }
+
+            actions!(EC2; $request => $answer);
+
+            impl Paged for $request {
+                type Item = $item;
+                fn behind(&mut self, token: String) {
+                    self.next_token = Some(token);
+                }
+                fn page(answer: $answer) -> (Vec<$item>, Option<String>) {
+                    (answer.$set, answer.next_token)
+                }
+            }
+        )+
     };
 }
-pub(super) use paged;
+pub(super) use describe;

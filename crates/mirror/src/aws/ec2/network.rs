@@ -1,7 +1,7 @@
 //! What mirroring is about: instances, interfaces, subnets, routes, security groups.
-use super::{Done, EC2, Filter, PAGE, Tag, TagSpecification, paged};
-use crate::aws::actions;
+use super::{Done, EC2, Filter, PAGE, Tag, TagSpecification, describe};
 use crate::aws::xml::set;
+use crate::aws::{Paged, actions};
 use serde::{Deserialize, Serialize};
 
 /// A group that is named: of security, or of instances.
@@ -234,46 +234,6 @@ pub struct VpcEndpoint {
     pub vpc_id: String,
     /// `available`, ...
     pub state: String,
-}
-
-macro_rules! describe {
-    ($($request:ident by $most:expr => $answer:ident, $set:ident: $item:ty);+ $(;)?) => {
-        $(
-            #[doc = concat!("Describes each `", stringify!($item), "`.")]
-            #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-            #[serde(rename_all = "PascalCase")]
-            pub struct $request {
-                /// Which.
-                pub filters: Vec<Filter>,
-                /// Only say whether it may be.
-                pub dry_run: Option<bool>,
-                /// How many in a page.
-                pub max_results: Option<u32>,
-                /// Which page.
-                pub next_token: Option<String>,
-            }
-
-            impl Default for $request {
-                fn default() -> Self {
-                    Self { filters: Vec::new(), dry_run: None, max_results: Some($most), next_token: None }
-                }
-            }
-
-            #[doc = concat!("A page of `", stringify!($item), "`.")]
-            #[derive(Debug, Clone, Default, Deserialize)]
-            #[serde(default, rename_all = "camelCase")]
-            pub struct $answer {
-                /// What it holds.
-                #[serde(deserialize_with = "set")]
-                pub $set: Vec<$item>,
-                /// Behind it.
-                pub next_token: Option<String>,
-            }
-
-            actions!(EC2; $request => $answer);
-            paged!($request, $set: $item);
-        )+
-    };
 }
 
 describe!(
