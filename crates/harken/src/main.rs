@@ -10,6 +10,7 @@ mod filter;
 mod logs;
 mod manual;
 mod mask;
+#[cfg(feature = "mirror")]
 mod mirror;
 mod mirror_sim;
 mod names;
@@ -48,6 +49,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Replay(args) => return replay::run(&args),
         Command::Run(args) => return run::run(&args),
+        #[cfg(feature = "mirror")]
         Command::Mirror(command) => return mirror::run(&command),
         Command::MirrorSim(args) => return mirror_sim::run(&args),
         Command::Top(args) => return run::top::run(&args),
@@ -58,6 +60,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Schema { what: Schema::Connector } => {
             print(&format!("{}\n", serde_json::to_string_pretty(&harken_connector::Config::schema())?))?;
         }
+        #[cfg(feature = "mirror")]
         Command::Schema { what: Schema::Mirror } => {
             print(&format!("{}\n", serde_json::to_string_pretty(&harken_mirror::spec::Spec::schema())?))?;
         }

@@ -6,7 +6,7 @@
 //! may be absent. The comments on the fields are the descriptions in the schema.
 #![expect(dead_code, reason = "there are no values of these types: they only describe")]
 use super::api::{ApiPart, Standard};
-use super::model_parts::{Fingerprint, Messages, NamedClient, WebSocket, WebSocketMessage};
+use super::model_parts::{Cloud, Fingerprint, Messages, NamedClient, WebSocket, WebSocketMessage};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -46,35 +46,6 @@ pub(super) struct Event {
     standard: Standard,
     /// What Elastic Common Schema has no names for.
     harken: Harken,
-}
-
-/// The machine whose interface was mirrored.
-#[derive(JsonSchema)]
-struct Cloud {
-    /// `aws`.
-    provider: Option<String>,
-    /// Its account.
-    account: Option<Account>,
-    /// Its region.
-    region: Option<String>,
-    /// The instance.
-    instance: Option<Instance>,
-}
-
-/// An account of a cloud.
-#[derive(JsonSchema)]
-struct Account {
-    /// Its identifier.
-    id: String,
-}
-
-/// An instance in a cloud.
-#[derive(JsonSchema)]
-struct Instance {
-    /// Its identifier, such as `i-0123456789abcdef0`.
-    id: Option<String>,
-    /// What people call it: its tag `Name`.
-    name: Option<String>,
 }
 
 /// Version of Elastic Common Schema.

@@ -1,4 +1,4 @@
-//! Parts of the shape of the event that stand under `harken`; see [`super::model`].
+//! Parts of the shape of the event that are of special kinds of traffic, and of where it was mirrored; see [`super::model`].
 #![expect(dead_code, reason = "there are no values of these types: they only describe")]
 use schemars::JsonSchema;
 
@@ -109,4 +109,33 @@ pub(super) struct Fingerprint {
     http: String,
     /// How a client of HTTP/2 begins: `SETTINGS|WINDOW_UPDATE|PRIORITY|pseudo-fields`.
     http2: Option<String>,
+}
+
+/// The machine whose interface was mirrored.
+#[derive(JsonSchema)]
+pub(super) struct Cloud {
+    /// `aws`.
+    provider: Option<String>,
+    /// Its account.
+    account: Option<Account>,
+    /// Its region.
+    region: Option<String>,
+    /// The instance.
+    instance: Option<Instance>,
+}
+
+/// An account of a cloud.
+#[derive(JsonSchema)]
+struct Account {
+    /// Its identifier.
+    id: String,
+}
+
+/// An instance in a cloud.
+#[derive(JsonSchema)]
+struct Instance {
+    /// Its identifier, such as `i-0123456789abcdef0`.
+    id: Option<String>,
+    /// What people call it: its tag `Name`.
+    name: Option<String>,
 }

@@ -25,7 +25,7 @@ fn write(flow: &FlowInfo, exchange: &Exchange, show_secrets: bool) -> Value {
         masking.mask(&mut exchange);
         &masking
     });
-    let names = super::VniNames::default();
+    let names = VniNames::default();
     names.set(NAMES).unwrap();
     Writer::naming(&names)
         .write(&Transaction { flow, exchange: &exchange, masking, trust: crate::Trust::private() }, &mut out);

@@ -2,6 +2,7 @@
 mod connector;
 mod filter;
 mod mask;
+#[cfg(feature = "mirror")]
 mod mirror;
 mod run;
 mod spool;
@@ -9,6 +10,7 @@ mod spool;
 pub use connector::{Connector, DeadLetter, Named, Settings};
 pub use filter::{Filter, FilterFiles, FilterTest};
 pub use mask::{Mask, MaskTest, ValueForm};
+#[cfg(feature = "mirror")]
 pub use mirror::{Apply, Mirror, SpecArgs, Verify};
 pub use run::{Control, MirrorSim, Run, Top};
 pub use spool::{Range, Since, Spool, SpoolArgs, SpoolFull};
@@ -40,6 +42,7 @@ pub enum Command {
     /// Let a running sensor begin new logs now (as SIGHUP does).
     Reload(Control),
     /// Set up AWS VPC Traffic Mirroring: discover, plan, apply, verify, destroy.
+    #[cfg(feature = "mirror")]
     #[command(subcommand)]
     Mirror(Box<Mirror>),
     /// Wrap the packets of an interface or a capture in VXLAN and send them, as traffic mirroring does.
@@ -96,6 +99,7 @@ pub enum Schema {
     /// The configuration of `harken connector`.
     Connector,
     /// The description of what `harken mirror` sets up.
+    #[cfg(feature = "mirror")]
     Mirror,
 }
 

@@ -128,8 +128,14 @@ pub fn text(plan: &Plan, palette: Palette) -> String {
         let _ = writeln!(out, "\n  {}", palette.bold("calls"));
     }
     for (number, call) in plan.calls.iter().enumerate() {
-        let (action, arguments) = (call.request.action(), call.request.arguments());
+        let (action, mut arguments) = (call.request.action(), call.request.arguments());
+        // The same for all, and long: they are said once. `--json` has them.
+        arguments.as_object_mut().and_then(|members| members.remove("TagSpecifications"));
         let _ = writeln!(out, "  {:>3}. {action} {}", number + 1, palette.dim(&arguments.to_string()));
+    }
+    if plan.calls.iter().any(|call| call.request.action().starts_with("Create")) {
+        let tags = format!("what is made gets the tags Name, managed-by=harken, harken:stack={}", plan.stack);
+        let _ = writeln!(out, "       {}", palette.dim(&tags));
     }
     let _ = writeln!(out, "\n{}", palette.bold(&total(plan)));
     out
