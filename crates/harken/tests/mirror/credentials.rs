@@ -47,8 +47,16 @@ fn each_source_of_credentials() {
     );
     config += "[profile process]\nregion = eu-central-1\ncredential_process = sh -c \"echo '{\\\"Version\\\": 1, \
                \\\"AccessKeyId\\\": \\\"AKIDTEST\\\", \\\"SecretAccessKey\\\": \\\"secrettest\\\"}'\"\n";
+    // Single sign-on, after `aws sso login`: the token lies in a cache under the hash of the session's name.
+    config += "[profile sso]\nregion = eu-central-1\nsso_session = work\nsso_account_id = 123456789012\nsso_role_name = mirror\n\
+               [sso-session work]\nsso_region = eu-central-1\nsso_start_url = https://work.awsapps.com/start\n";
     write(".aws/config", &config);
-    for profile in ["shop", "chained", "process"] {
+    write(
+        ".aws/sso/cache/e274eeff768c6396088ec6eb091f4bf4d47ab1e0.json",
+        r#"{"accessToken": "sso-token", "expiresAt": "2999-01-01T00:00:00Z", "region": "eu-central-1",
+            "startUrl": "https://work.awsapps.com/start"}"#,
+    );
+    for profile in ["shop", "chained", "process", "sso"] {
         works(without_keys(&estate, &[&PLAN[..], &["--profile", profile]].concat()).env_remove("AWS_REGION"));
     }
     // Roles, one after the other, with an external id.

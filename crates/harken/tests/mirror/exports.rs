@@ -51,6 +51,7 @@ fn terraform() {
     let Some(estate) = Estate::new(2) else { return };
     estate.spec(json!({"ports": [80, "8000-8999"], "packet_length": 1500}));
     export(&estate, "--terraform", "main.tf");
+    against_the_provider(&estate);
     let parsed = python(&estate, "import hcl2, json; print(json.dumps(hcl2.load(open('main.tf'))))");
     let text = parsed.to_string().replace("\\\"", "");
     let mut found: Vec<(String, Value)> = Vec::new();
@@ -85,6 +86,31 @@ fn terraform() {
             && s["traffic_mirror_target_id"].to_string().contains("aws_ec2_traffic_mirror_target.shop.id")),
         "{text}"
     );
+}
+
+/// The configuration, held against the schema of its provider, which CDK for Terraform publishes on PyPI.
+fn against_the_provider(estate: &Estate) {
+    const WHEEL: &str = "cdktf_cdktf_provider_aws-21.22.1-py3-none-any.whl";
+    let python = fake::python().unwrap();
+    let dir = python.parent().unwrap().parent().unwrap().to_owned();
+    if !dir.join(WHEEL).exists() {
+        let wanted = ["-m", "pip", "download", "--quiet", "--no-deps", "cdktf-cdktf-provider-aws==21.22.1"];
+        let done = Command::new(&python).args(wanted).current_dir(&dir).output().unwrap();
+        if !done.status.success() {
+            return eprintln!(
+                "SKIPPED: no schema of Terraform's provider: {}",
+                String::from_utf8_lossy(&done.stderr)
+            );
+        }
+    }
+    let output = Command::new(python)
+        .args(["-W", "ignore"])
+        .args([fake::folder().join("terraform.py"), dir.join(WHEEL), estate.dir.path().join("main.tf")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let counts: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(counts["aws_ec2_traffic_mirror_session"], 2, "{counts}");
 }
 
 #[test]

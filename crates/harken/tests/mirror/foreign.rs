@@ -113,7 +113,59 @@ fn what_cannot_be_a_source_is_said() {
 }
 
 #[test]
-fn load_balancers_and_services() {
+fn tasks_of_ecs() {
+    let Some(estate) = Estate::new(0) else { return };
+    let ecs = |call, args| estate.fake.boto("ecs", call, args);
+    ecs("create_cluster", json!({"clusterName": "prod"}));
+    ecs(
+        "register_task_definition",
+        json!({
+            "family": "cart", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256",
+            "memory": "512", "containerDefinitions": [{"name": "cart", "image": "cart", "memory": 128}],
+        }),
+    );
+    let groups = estate.fake.boto("ec2", "describe_security_groups", json!({}));
+    let network =
+        json!({"subnets": [estate.subnet], "securityGroups": [groups["SecurityGroups"][0]["GroupId"]]});
+    let run = json!({
+        "cluster": "prod", "taskDefinition": "cart", "launchType": "FARGATE", "count": 2,
+        "networkConfiguration": {"awsvpcConfiguration": network},
+    });
+    ecs("run_task", run);
+    let found = estate.mirror(&["discover", "--ecs-service", "prod/cart", "--json"]).json();
+    assert_eq!(found[0]["interfaces"].as_array().unwrap().len(), 2, "{found}");
+    let said = estate.apply(json!({"sources": [{"ecs_services": ["prod/cart"]}]})).ok();
+    assert!(said.contains("it belongs to no instance of this account"), "{said}");
+    assert_eq!(estate.sessions().len(), 2);
+}
+
+#[test]
+fn an_endpoint_as_target() {
+    let Some(estate) = Estate::new(1) else { return };
+    let endpoint = |kind: &str| {
+        let made = estate.fake.boto("ec2", "create_vpc_endpoint", json!({
+            "VpcId": estate.vpc, "ServiceName": "com.amazonaws.vpce.eu-central-1.vpce-svc-1", "VpcEndpointType": kind,
+            "SubnetIds": [estate.subnet],
+        }));
+        made["VpcEndpoint"]["VpcEndpointId"].as_str().unwrap().to_owned()
+    };
+    let said = estate.apply(json!({"target": {"gateway_load_balancer_endpoint": endpoint("Interface")}}));
+    assert!(said.code == 1 && said.err.contains("is an endpoint of type Interface"), "{}", said.err);
+    let right = endpoint("GatewayLoadBalancer");
+    let said = estate.apply(json!({"target": {"gateway_load_balancer_endpoint": right}})).ok();
+    assert!(said.contains("UDP 6081") && said.contains("packets above 8446 bytes will be cut"), "{said}");
+    let state = estate.fake.state();
+    let target = state["Target"].as_object().unwrap().values().next().unwrap();
+    assert_eq!(
+        (&target["GatewayLoadBalancerEndpointId"], &target["Type"]),
+        (&json!(right), &json!("gateway-load-balancer-endpoint"))
+    );
+    estate.apply(json!({"target": {"gateway_load_balancer_endpoint": right}})).ok();
+    assert_eq!(estate.counts(), [1, 1, 2, 1]);
+}
+
+#[test]
+fn load_balancers() {
     let Some(estate) = Estate::new(2) else { return };
     let second =
         estate.fake.boto("ec2", "create_subnet", json!({"VpcId": estate.vpc, "CidrBlock": "10.0.2.0/24"}));

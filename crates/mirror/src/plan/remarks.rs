@@ -5,6 +5,9 @@ use super::end::Kind;
 use super::network::{OVERHEAD, VXLAN};
 use super::source::Source;
 
+/// Most sessions of an account in a region.
+const SESSIONS: usize = 10_000;
+
 impl Builder<'_> {
     /// Notes on capacity, sizes, the target, bills and rights.
     pub(super) fn remarks(&mut self, sources: &[Source], target: &str) {
@@ -72,6 +75,12 @@ impl Builder<'_> {
         }
         for unread in self.world.unread.clone() {
             self.note(Level::Warning, "rights", format!("not looked at: {unread}"));
+        }
+        let sessions = self.world.sessions.len();
+        if sessions + sources.len() > SESSIONS * 9 / 10 {
+            let text =
+                format!("the account has {sessions} sessions in this region, of {SESSIONS} that AWS allows");
+            self.note(Level::Warning, "capacity", text);
         }
         if sources.is_empty() {
             self.note(Level::Warning, "sources", "nothing is selected".to_owned());

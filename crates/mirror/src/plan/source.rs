@@ -215,6 +215,11 @@ impl Around<'_> {
             }
             _ => None,
         };
-        doubt.into_iter().chain(reach).collect()
+        let attachment = interface.attachment.as_ref().and_then(|attachment| attachment.instance_id.as_ref());
+        // AWS's guide says nothing of Fargate.
+        let strange = attachment.is_none().then(|| {
+            "it belongs to no instance of this account, as those of Fargate: AWS may refuse it".to_owned()
+        });
+        doubt.into_iter().chain(strange).chain(reach).collect()
     }
 }

@@ -25,6 +25,7 @@ import botocore.awsrequest
 import botocore.config
 import botocore.credentials
 from botocore.compat import HTTPHeaders
+import moto.ec2.models.elastic_network_interfaces
 import moto.elbv2.models
 from moto.server import ThreadedMotoServer
 
@@ -45,6 +46,8 @@ def balancer_arn(account_id, lb_id, name, region_name):
 
 
 moto.elbv2.models.make_arn_for_load_balancer = balancer_arn
+# Tasks of moto's ECS read it of their interfaces, which lack it.
+moto.ec2.models.elastic_network_interfaces.NetworkInterface.private_dns_name = ""
 # Secrets and accounts by access key; roles add theirs when they are assumed.
 KEYS = {"AKIDTEST": ("secrettest", ACCOUNT, None)}
 ROLES = {}
@@ -204,6 +207,16 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/_fake/state":
             state = {f"{a}/{r}": p.objects for (a, r), p in PLACES.items()}
             return self.say(200, json.dumps(state, default=str), "application/json")
+        # The portal of single sign-on.
+        if self.path.startswith("/federation/credentials?"):
+            if self.headers.get("x-amz-sso_bearer_token") != "sso-token" or "role_name=mirror" not in self.path:
+                return self.say(401, "{}", "application/json")
+            KEYS["ASIASSO"] = ("ssosecret", ACCOUNT, "ssosession")
+            until = int((time.time() + 3600) * 1000)
+            said = {
+                "accessKeyId": "ASIASSO", "secretAccessKey": "ssosecret", "sessionToken": "ssosession", "expiration": until,
+            }
+            return self.say(200, json.dumps({"roleCredentials": said}), "application/json")
         # The service of instance metadata, and that of containers.
         if self.path == "/container" and self.headers.get("Authorization") == "container-token":
             key, secret = "ASIACONTAINER", "containersecret"
