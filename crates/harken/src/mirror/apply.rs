@@ -34,7 +34,7 @@ pub async fn run(args: &Apply) -> Result<ExitCode> {
         }
     }
     // Who saved a plan has read it.
-    if !idle && saved.is_none() && !agreed("\nDo it?", args.yes)? {
+    if !idle && saved.is_none() && !agreed("\nDo it?", args.yes, args.json)? {
         crate::print("Nothing was done.\n")?;
         return Ok(ExitCode::FAILURE);
     }

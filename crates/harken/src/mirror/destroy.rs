@@ -47,7 +47,7 @@ pub async fn run(args: &SpecArgs, yes: bool, json: bool) -> Result<ExitCode> {
             }
         }
     }
-    if calls > 0 && !agreed("\nDelete it?", yes)? {
+    if calls > 0 && !agreed("\nDelete it?", yes, json)? {
         crate::print("Nothing was deleted.\n")?;
         return Ok(ExitCode::FAILURE);
     }

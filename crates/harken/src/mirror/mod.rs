@@ -87,13 +87,13 @@ fn palette() -> Palette {
     Palette::auto(std::io::stdout().is_terminal())
 }
 
-/// Asks whether to go on. Where nobody can be asked, the flag has to say so.
-fn agreed(question: &str, yes: bool) -> Result<bool> {
+/// Asks whether to go on. Where nobody can be asked, the flag has to say so; with `json` nothing else is printed.
+fn agreed(question: &str, yes: bool, json: bool) -> Result<bool> {
     if yes {
         return Ok(true);
     }
     anyhow::ensure!(
-        std::io::stdin().is_terminal(),
+        std::io::stdin().is_terminal() && !json,
         "nobody can be asked here; mend: give --yes, or apply a plan that `plan --out FILE` has written"
     );
     let mut out = std::io::stdout();
