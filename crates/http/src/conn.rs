@@ -321,9 +321,14 @@ impl Conn {
     fn pass(&mut self, cx: &mut Analyzer, chunk: &Chunk<'_>) -> Verdict {
         let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
         let side = chunk.dir as usize;
-        let held = probe.take(cx, chunk.dir).map_or(0, |h| h.bytes.len() - chunk.bytes.len());
-        cx.stats.skipped += (held + chunk.bytes.len()) as u64;
-        probe.passed += (held + chunk.bytes.len()) as u64;
+        let held = probe.take(cx, chunk.dir);
+        let bytes = held.as_ref().map_or(chunk.bytes, |held| &held.bytes);
+        cx.stats.skipped += bytes.len() as u64;
+        probe.passed += bytes.len() as u64;
+        // What comes right behind a ClientHello, as early data does, is of its handshake.
+        if let (Some(session), Dir::Orig) = (&mut probe.tls, chunk.dir) {
+            session.data(chunk.dir, bytes, chunk.ts);
+        }
         if let Some(other) = probe.other.get_mut(side) {
             *other = true;
         }

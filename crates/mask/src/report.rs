@@ -79,7 +79,10 @@ impl Report {
 
     /// Empties it for the next event; the memory stays.
     pub fn clear(&mut self) {
-        self.spare.extend(self.entries.drain(..).map(|entry| entry.name));
+        // Most have nothing in them, and there are several for each event.
+        if !self.entries.is_empty() {
+            self.spare.extend(self.entries.drain(..).map(|entry| entry.name));
+        }
         self.more = 0;
     }
 

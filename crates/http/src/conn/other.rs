@@ -3,7 +3,6 @@ use super::{Conn, Mode};
 use crate::analyzer::Analyzer;
 use crate::exchange::Exchange;
 use crate::protocol::Protocol;
-use crate::tls::Session;
 use crate::websocket::Talk;
 use harken_flow::{Chunk, Verdict};
 
@@ -14,10 +13,7 @@ impl Conn {
         if probe.tls.is_some() || probe.other != [false, false] {
             return self.begin_tls(cx, chunk);
         }
-        let mut session = Box::<Session>::default();
-        let held = probe.sides.get(chunk.dir as usize).and_then(|held| held.as_deref());
-        session.data(chunk.dir, held.map_or(chunk.bytes, |held| &held.bytes), chunk.ts);
-        probe.tls = Some(session);
+        probe.tls = Some(Box::default());
         self.pass(cx, chunk)
     }
 

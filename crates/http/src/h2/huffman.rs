@@ -57,60 +57,95 @@ static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
     rows
 });
 
-/// Bits that [`QUICK`] looks at: most strings consist of bytes whose codes are no longer.
-const QUICK_BITS: u32 = 10;
+/// Bits that [`QUICK`] looks at: two of the shortest codes.
+const QUICK_BITS: u32 = 12;
 
-/// By the next bits: the byte whose code they begin with, and its length; 0 where that code is longer.
-static QUICK: LazyLock<[(u8, u8); 1 << QUICK_BITS]> = LazyLock::new(|| {
-    let mut quick = [(0, 0); 1 << QUICK_BITS];
-    for row in ROWS.iter().filter(|row| row.length <= QUICK_BITS) {
-        let places = 1 << (QUICK_BITS - row.length);
-        let first = row.first as usize * places;
-        for (place, symbol) in
-            quick.iter_mut().skip(first).zip(row.symbols.iter().flat_map(|s| std::iter::repeat_n(*s, places)))
-        {
-            *place = (symbol as u8, row.length as u8);
+/// What the next bits begin with.
+#[derive(Clone, Copy, Default)]
+struct Quick {
+    /// One byte, or two.
+    bytes: [u8; 2],
+    /// Bits of the code of the first; 0 where that code is longer than [`QUICK_BITS`].
+    first: u8,
+    /// Bits of both codes; that of the first where a second one is not whole.
+    both: u8,
+}
+
+/// By the next [`QUICK_BITS`] bits.
+static QUICK: LazyLock<Box<[Quick; 1 << QUICK_BITS]>> = LazyLock::new(|| {
+    let mut quick = Box::new([Quick::default(); 1 << QUICK_BITS]);
+    for (bits, place) in (0u64..).zip(quick.iter_mut()) {
+        let top = bits << (64 - QUICK_BITS);
+        let Some((byte, first)) = short(top, QUICK_BITS) else { continue };
+        *place = Quick { bytes: [byte, 0], first: first as u8, both: first as u8 };
+        if let Some((byte, second)) = short(top << first, QUICK_BITS - first) {
+            place.bytes = [place.bytes[0], byte];
+            place.both += second as u8;
         }
     }
     quick
 });
 
+/// The byte whose code `bits` begins with, and the length of that code, when it is within the top `count` bits.
+fn short(bits: u64, count: u32) -> Option<(u8, u32)> {
+    let window = bits >> 32;
+    let row = ROWS.iter().find(|row| window < row.limit).filter(|row| row.length <= count)?;
+    Some((u8::try_from(row.symbol(window)).ok()?, row.length))
+}
+
+impl Row {
+    /// The symbol of the code that a window of 32 bits begins with, which is one of this row.
+    fn symbol(&self, window: u64) -> u16 {
+        let code = (window >> (32 - self.length)) as u32;
+        self.symbols.get((code - self.first) as usize).copied().unwrap_or(END)
+    }
+}
+
 /// Appends what a string decodes to. False, with a part of it appended, when it is none: the end's code in it, or bits left
 /// over that are no padding.
 pub(super) fn decode(bytes: &[u8], out: &mut Vec<u8>) -> bool {
-    let (quick, rows) = (&*QUICK, ROWS.as_slice());
-    out.reserve(bytes.len() * 8 / 5);
+    let (quick, rows) = (&**QUICK, ROWS.as_slice());
+    out.reserve(bytes.len() * 8 / 5 + 2);
+    // The next bits stand at the top; behind `count` of them there are zeros.
     let (mut bits, mut count) = (0u64, 0u32);
-    let mut rest = bytes.iter();
+    let mut rest = bytes;
     loop {
-        while count <= 56
-            && let Some(byte) = rest.next()
-        {
-            bits = bits << 8 | u64::from(*byte);
-            count += 8;
-        }
-        while count >= QUICK_BITS {
-            let next = bits >> (count - QUICK_BITS) & ((1 << QUICK_BITS) - 1);
-            match quick.get(next as usize) {
-                Some((byte, length @ 1..)) => {
-                    out.push(*byte);
-                    count -= u32::from(*length);
+        if count <= 32 {
+            if let Some((four, tail)) = rest.split_first_chunk() {
+                bits |= u64::from(u32::from_be_bytes(*four)) << (32 - count);
+                count += 32;
+                rest = tail;
+            } else {
+                for byte in std::mem::take(&mut rest) {
+                    bits |= u64::from(*byte) << (56 - count);
+                    count += 8;
                 }
-                _ => break,
             }
+        }
+        let mut next = quick.get((bits >> (64 - QUICK_BITS)) as usize).copied().unwrap_or_default();
+        while next.first != 0 && count >= QUICK_BITS {
+            // Both, and away with the second where it is none: cheaper than to ask first.
+            out.extend_from_slice(&next.bytes);
+            out.truncate(out.len() - usize::from(next.first == next.both));
+            bits <<= next.both;
+            count -= u32::from(next.both);
+            next = quick.get((bits >> (64 - QUICK_BITS)) as usize).copied().unwrap_or_default();
+        }
+        // A long code may go on behind the bits at hand.
+        if count < LONGEST && !rest.is_empty() {
+            continue;
         }
         if count == 0 {
             return true;
         }
-        if count < QUICK_BITS && !rest.as_slice().is_empty() {
+        if next.first != 0 && u32::from(next.first) <= count {
+            out.push(next.bytes[0]);
+            bits <<= next.first;
+            count -= u32::from(next.first);
             continue;
         }
-        // The next 32 bits; what is behind the end is ones, as padding is.
-        let window = if count >= 32 {
-            bits >> (count - 32) & 0xffff_ffff
-        } else {
-            ((bits << (32 - count)) | ((1 << (32 - count)) - 1)) & 0xffff_ffff
-        };
+        // What is behind the end is ones, as padding is.
+        let window = bits >> 32 | 0xffff_ffff_u64.checked_shr(count).unwrap_or(0);
         let Some(row) = rows.iter().find(|row| window < row.limit) else {
             // Ones alone: padding of less than a byte, or the code of the end.
             return count < 8;
@@ -118,10 +153,9 @@ pub(super) fn decode(bytes: &[u8], out: &mut Vec<u8>) -> bool {
         if row.length > count {
             return count < 8 && window == 0xffff_ffff;
         }
-        let code = (window >> (32 - row.length)) as u32;
-        let symbol = row.symbols.get((code - row.first) as usize).copied().unwrap_or(END);
-        let Ok(byte) = u8::try_from(symbol) else { return false };
+        let Ok(byte) = u8::try_from(row.symbol(window)) else { return false };
         out.push(byte);
+        bits <<= row.length;
         count -= row.length;
     }
 }
@@ -140,6 +174,49 @@ mod tests {
         ] {
             let mut out = Vec::new();
             assert!(decode(coded, &mut out));
+            assert_eq!(out, text);
+        }
+    }
+
+    /// The codes of the table, one after the other, with their padding.
+    fn encode(text: &[u8]) -> Vec<u8> {
+        let (mut bits, mut out) = (String::new(), Vec::new());
+        for byte in text {
+            let row = ROWS.iter().find(|row| row.symbols.contains(&u16::from(*byte))).unwrap();
+            let place = row.symbols.iter().position(|symbol| *symbol == u16::from(*byte)).unwrap() as u32;
+            bits += &format!("{:0width$b}", row.first + place, width = row.length as usize);
+        }
+        while !bits.len().is_multiple_of(8) {
+            bits.push('1');
+        }
+        for byte in bits.as_bytes().chunks(8) {
+            out.push(u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap());
+        }
+        out
+    }
+
+    /// Each byte between each two others of short and of long codes, at each place in a byte.
+    #[test]
+    fn all_bytes_at_all_places() {
+        for byte in 0..=255 {
+            for (before, behind) in
+                [(&b""[..], &b""[..]), (b"a", b"e"), (b"ab", b"\xff"), (b"\0w&", b"{z"), (b"0123-", b"!~")]
+            {
+                let text = [before, &[byte], behind].concat();
+                let mut out = Vec::new();
+                assert!(decode(&encode(&text), &mut out), "{text:?}");
+                assert_eq!(out, text);
+            }
+        }
+    }
+
+    /// A long code whose end was not among the bits at hand was taken for damage.
+    #[test]
+    fn a_long_code_behind_short_ones() {
+        for short in 0..40 {
+            let text = [vec![b'a'; short], "grün\u{1f600}".as_bytes().to_vec(), vec![b'e'; short]].concat();
+            let mut out = Vec::new();
+            assert!(decode(&encode(&text), &mut out), "behind {short}");
             assert_eq!(out, text);
         }
     }

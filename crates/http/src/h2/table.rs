@@ -86,14 +86,26 @@ impl Known<'_> {
 
 #[derive(Debug)]
 struct Entry {
-    name: Option<Box<[u8]>>,
-    value: Box<[u8]>,
+    /// The name and behind it the value, in one piece of memory.
+    text: Box<[u8]>,
+    /// Bytes of the name, where it is known.
+    name: Option<usize>,
 }
 
 impl Entry {
+    fn new(name: Option<&[u8]>, value: &[u8]) -> Self {
+        let text = [name.unwrap_or_default(), value].concat();
+        Self { text: text.into_boxed_slice(), name: name.map(<[u8]>::len) }
+    }
+
+    fn known(&self) -> Known<'_> {
+        let (name, value) = self.text.split_at_checked(self.name.unwrap_or(0)).unwrap_or_default();
+        Known { name: self.name.map(|_| name), value: Some(value) }
+    }
+
     /// What it counts for at least: a name that is not known may be empty.
     fn size(&self) -> usize {
-        self.name.as_ref().map_or(0, |name| name.len()) + self.value.len() + ENTRY
+        self.text.len() + ENTRY
     }
 }
 
@@ -132,7 +144,7 @@ impl Table {
             return Some(Known { name: Some(name.as_bytes()), value: Some(value.as_bytes()) });
         }
         match self.entries.get(at - STATIC.len()) {
-            Some(entry) => Some(Known { name: entry.name.as_deref(), value: Some(&entry.value) }),
+            Some(entry) => Some(entry.known()),
             None if self.is_partial => Some(Known::NOTHING),
             None => None,
         }
@@ -140,7 +152,7 @@ impl Table {
 
     /// Inserts a field before all others.
     pub(super) fn insert(&mut self, name: Option<&[u8]>, value: &[u8]) {
-        let entry = Entry { name: name.map(Into::into), value: value.into() };
+        let entry = Entry::new(name, value);
         self.size += entry.size();
         self.entries.push_front(entry);
         self.evict();
