@@ -14,12 +14,18 @@ pub enum Mirror {
         harken mirror discover --load-balancer shop-alb --json | jq -r '.[].interfaces[].id'\n  \
         harken mirror discover --ecs-service prod/cart --region eu-central-1 --profile audit")]
     Discover {
-        /// What is selected; without any condition, everything.
-        #[command(flatten)]
-        spec: SpecArgs,
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// Which spec.
+        #[command(flatten)]
+        which: Which,
+        /// What is selected; without any condition, everything.
+        #[command(flatten)]
+        sources: SourceArgs,
+        /// In which account and region.
+        #[command(flatten)]
+        place: PlaceArgs,
     },
     /// Show what `apply` would do, and what may keep packets from arriving. Nothing is changed.
     #[command(
@@ -30,9 +36,6 @@ pub enum Mirror {
         harken mirror plan --spec mirror.json --detailed-exitcode --json"
     )]
     Plan {
-        /// What is wanted.
-        #[command(flatten)]
-        spec: SpecArgs,
         /// Also open the security group of the target for mirrored packets, where it is not.
         #[arg(long)]
         open_security_group: bool,
@@ -48,6 +51,9 @@ pub enum Mirror {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// What is wanted.
+        #[command(flatten)]
+        spec: SpecArgs,
     },
     /// Do what the plan says. To repeat it changes nothing.
     #[command(
@@ -70,12 +76,12 @@ pub enum Mirror {
         harken mirror status --spec mirror.json\n  \
         harken mirror status --name shop --json")]
     Status {
-        /// What is wanted.
-        #[command(flatten)]
-        spec: SpecArgs,
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// What is wanted.
+        #[command(flatten)]
+        spec: SpecArgs,
     },
     /// Delete what was made, and nothing else.
     #[command(
@@ -85,15 +91,18 @@ pub enum Mirror {
         harken mirror destroy --name shop --region eu-central-1 --yes"
     )]
     Destroy {
-        /// Which.
-        #[command(flatten)]
-        spec: SpecArgs,
         /// Do not ask.
         #[arg(long, short)]
         yes: bool,
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// Which spec.
+        #[command(flatten)]
+        which: Which,
+        /// In which account and region.
+        #[command(flatten)]
+        place: PlaceArgs,
     },
     /// Print the same set-up for other tools, for those who do not hand out keys.
     #[command(group = clap::ArgGroup::new("form").required(true))]
@@ -102,9 +111,6 @@ pub enum Mirror {
         harken mirror export --spec mirror.json --cloudformation > mirror.template.json\n  \
         harken mirror export --spec mirror.json --aws-cli > mirror.sh")]
     Export {
-        /// What is wanted.
-        #[command(flatten)]
-        spec: SpecArgs,
         /// Also open the security group of the target for mirrored packets, where it is not.
         #[arg(long)]
         open_security_group: bool,
@@ -117,6 +123,9 @@ pub enum Mirror {
         /// As a shell script that calls `aws`.
         #[arg(long, group = "form")]
         aws_cli: bool,
+        /// What is wanted.
+        #[command(flatten)]
+        spec: SpecArgs,
     },
     /// Print the least that has to be allowed, as a policy of IAM.
     #[command(after_long_help = "Examples:\n  \
@@ -139,15 +148,18 @@ pub enum Mirror {
         harken mirror names --spec mirror.json --out vni-names.json\n  \
         harken mirror names --all --region eu-central-1")]
     Names {
-        /// Which.
-        #[command(flatten)]
-        spec: SpecArgs,
         /// All sessions, also those of others.
         #[arg(long)]
         all: bool,
         /// Into this file, instead of to standard output.
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         out: Option<PathBuf>,
+        /// Which spec.
+        #[command(flatten)]
+        which: Which,
+        /// In which account and region.
+        #[command(flatten)]
+        place: PlaceArgs,
     },
 }
 
@@ -155,11 +167,8 @@ pub enum Mirror {
 #[derive(Args, Debug)]
 pub struct Apply {
     /// A plan that `plan --out` has written. It is refused when the world has moved since.
-    #[arg(value_name = "PLAN", value_hint = ValueHint::FilePath, conflicts_with_all = ["spec", "name", "watch"])]
+    #[arg(value_name = "PLAN", value_hint = ValueHint::FilePath, conflicts_with_all = ["Which", "SourceArgs", "How", "PlaceArgs", "watch"])]
     pub plan: Option<PathBuf>,
-    /// What is wanted.
-    #[command(flatten)]
-    pub spec: SpecArgs,
     /// Also open the security group of the target for mirrored packets, where it is not.
     #[arg(long, conflicts_with = "plan")]
     pub open_security_group: bool,
@@ -181,14 +190,14 @@ pub struct Apply {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+    /// What is wanted.
+    #[command(flatten)]
+    pub spec: SpecArgs,
 }
 
 /// `harken mirror verify`.
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// What is wanted.
-    #[command(flatten)]
-    pub spec: SpecArgs,
     /// The control socket of the sensor.
     #[arg(long, value_name = "SOCKET", default_value = "logs/control.sock", value_hint = ValueHint::FilePath)]
     pub control: PathBuf,
@@ -202,7 +211,7 @@ pub struct Verify {
     #[arg(long, value_name = "URL")]
     pub probe: Option<String>,
     /// Where the sensor writes its logs, for --probe.
-    #[arg(long, value_name = "DIR", default_value = "logs", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = "logs", value_hint = ValueHint::DirPath, requires = "probe")]
     pub log_dir: PathBuf,
     /// Compare with what CloudWatch has counted in this time before now.
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -210,88 +219,126 @@ pub struct Verify {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+    /// What is wanted.
+    #[command(flatten)]
+    pub spec: SpecArgs,
 }
 
 /// What is wanted: a file, flags, or a file with flags over it.
 #[derive(Args, Debug, Default)]
 pub struct SpecArgs {
+    /// Which spec.
+    #[command(flatten)]
+    pub which: Which,
+    /// What is mirrored.
+    #[command(flatten)]
+    pub sources: SourceArgs,
+    /// Where to, and how.
+    #[command(flatten)]
+    pub how: How,
+    /// In which account and region.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Which spec.
+#[derive(Args, Debug, Default)]
+pub struct Which {
     /// The description of what is wanted (`harken schema mirror`). Flags go before what it says.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub spec: Option<PathBuf>,
     /// Name of the whole, in the tags of all that is made. [default: harken]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+}
+
+/// What is mirrored.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Sources")]
+pub struct SourceArgs {
     /// Sources with this tag, of the interface or its instance; `*` stands for any text. Several keys: all of them.
-    #[arg(long, value_name = "KEY=VALUE", help_heading = "Sources")]
+    #[arg(long, value_name = "KEY=VALUE")]
     pub tag: Vec<String>,
     /// Sources in this VPC.
-    #[arg(long, value_name = "ID", help_heading = "Sources")]
+    #[arg(long, value_name = "ID")]
     pub vpc: Vec<String>,
     /// Sources in this subnet.
-    #[arg(long, value_name = "ID", help_heading = "Sources")]
+    #[arg(long, value_name = "ID")]
     pub subnet: Vec<String>,
     /// This instance.
-    #[arg(long, value_name = "ID", help_heading = "Sources")]
+    #[arg(long, value_name = "ID")]
     pub instance: Vec<String>,
     /// This interface.
-    #[arg(long, value_name = "ID", help_heading = "Sources")]
+    #[arg(long, value_name = "ID")]
     pub interface: Vec<String>,
     /// Sources in this security group.
-    #[arg(long, value_name = "ID", help_heading = "Sources")]
+    #[arg(long, value_name = "ID")]
     pub security_group: Vec<String>,
     /// Sources behind this load balancer.
-    #[arg(long, value_name = "NAME|ARN", help_heading = "Sources")]
+    #[arg(long, value_name = "NAME|ARN")]
     pub load_balancer: Vec<String>,
     /// Sources that run the tasks of this service of ECS.
-    #[arg(long, value_name = "CLUSTER/SERVICE", help_heading = "Sources")]
+    #[arg(long, value_name = "CLUSTER/SERVICE")]
     pub ecs_service: Vec<String>,
     /// All interfaces of an instance, not the first alone.
-    #[arg(long, help_heading = "Sources")]
+    #[arg(long)]
     pub all_interfaces: bool,
     /// But not those with this tag.
-    #[arg(long, value_name = "KEY=VALUE", help_heading = "Sources")]
+    #[arg(long, value_name = "KEY=VALUE")]
     pub exclude_tag: Vec<String>,
     /// But not this instance.
-    #[arg(long, value_name = "ID", help_heading = "Sources")]
+    #[arg(long, value_name = "ID")]
     pub exclude_instance: Vec<String>,
     /// But not this interface.
-    #[arg(long, value_name = "ID", help_heading = "Sources")]
+    #[arg(long, value_name = "ID")]
     pub exclude_interface: Vec<String>,
+}
+
+/// Where packets go, and how they are mirrored.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Mirroring")]
+pub struct How {
     /// Where packets go: eni-..., i-..., vpce-..., tmt-... or the ARN of a network load balancer.
-    #[arg(long, value_name = "ID|ARN", help_heading = "Mirroring")]
+    #[arg(long, value_name = "ID|ARN")]
     pub target: Option<Destination>,
     /// Ports of the servers, such as 80,8000-8999. [default: all of TCP]
-    #[arg(long, value_name = "PORTS", value_delimiter = ',', help_heading = "Mirroring")]
+    #[arg(long, value_name = "PORTS", value_delimiter = ',')]
     pub ports: Vec<Ports>,
     /// Which way packets are mirrored. [default: both]
-    #[arg(long, value_enum, value_name = "WAY", help_heading = "Mirroring")]
+    #[arg(long, value_enum, value_name = "WAY")]
     pub directions: Option<Way>,
     /// Which families of addresses. [default: ipv4,ipv6]
-    #[arg(long, value_enum, value_name = "FAMILIES", value_delimiter = ',', help_heading = "Mirroring")]
+    #[arg(long, value_enum, value_name = "FAMILIES", value_delimiter = ',')]
     pub ip: Vec<Version>,
     /// Bytes of each packet that are mirrored. [default: all that fits]
-    #[arg(long, value_name = "BYTES", help_heading = "Mirroring")]
+    #[arg(long, value_name = "BYTES")]
     pub packet_length: Option<u32>,
     /// Number of the sessions: the lowest of an interface has a packet first. [default: 100]
-    #[arg(long, value_name = "N", help_heading = "Mirroring")]
+    #[arg(long, value_name = "N")]
     pub session_number: Option<u16>,
     /// MTU of the sources. [default: 9001]
-    #[arg(long, value_name = "BYTES", help_heading = "Mirroring")]
+    #[arg(long, value_name = "BYTES")]
     pub source_mtu: Option<u32>,
     /// MTU of the target. [default: 9001 for an interface, else 8500]
-    #[arg(long, value_name = "BYTES", help_heading = "Mirroring")]
+    #[arg(long, value_name = "BYTES")]
     pub target_mtu: Option<u32>,
+}
+
+/// In which account and region.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Account")]
+pub struct PlaceArgs {
     /// The region; several have the spec fulfilled in each. [default: that of the environment]
-    #[arg(long, value_name = "NAME", help_heading = "Account")]
+    #[arg(long, value_name = "NAME")]
     pub region: Vec<String>,
     /// The profile of ~/.aws/config.
-    #[arg(long, value_name = "NAME", help_heading = "Account")]
+    #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
     /// A role to take on; several are taken on one after the other.
-    #[arg(long, value_name = "ARN", help_heading = "Account")]
+    #[arg(long, value_name = "ARN")]
     pub assume_role: Vec<String>,
     /// The external id that the last of them asks for.
-    #[arg(long, value_name = "ID", help_heading = "Account", requires = "assume_role")]
+    #[arg(long, value_name = "ID", requires = "assume_role")]
     pub external_id: Option<String>,
 }
 

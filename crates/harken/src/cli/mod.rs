@@ -11,7 +11,7 @@ pub use connector::{Connector, DeadLetter, Named, Settings};
 pub use filter::{Filter, FilterFiles, FilterTest};
 pub use mask::{Mask, MaskTest, ValueForm};
 #[cfg(feature = "mirror")]
-pub use mirror::{Apply, Mirror, SpecArgs, Verify};
+pub use mirror::{Apply, How, Mirror, PlaceArgs, SourceArgs, SpecArgs, Verify, Which};
 pub use run::{Control, MirrorSim, Run, Top};
 pub use spool::{Range, Since, Spool, SpoolArgs, SpoolFull};
 

@@ -2,18 +2,17 @@
 use super::agreed;
 use super::apply::{Teller, summary};
 use super::places::Place;
-use super::spec::{self, Needs};
-use crate::cli::SpecArgs;
+use super::spec::Needs;
 use anyhow::{Result, bail};
 use harken_mirror::execute::{Executor, subject};
+use harken_mirror::spec::Spec;
 use harken_mirror::teardown::{Teardown, security_group_rules};
 use serde_json::json;
 use std::process::ExitCode;
 
 /// Runs the command.
-pub async fn run(args: &SpecArgs, yes: bool, json: bool) -> Result<ExitCode> {
-    let spec = spec::read(args)?;
-    let places = Place::all(&spec, Needs::Nothing).await?;
+pub async fn run(spec: &Spec, yes: bool, json: bool) -> Result<ExitCode> {
+    let places = Place::all(spec, Needs::Nothing).await?;
     let mut teardowns = Vec::new();
     for place in &places {
         let rules = security_group_rules(&place.client, &spec.name).await?;

@@ -1,7 +1,6 @@
 //! `harken mirror discover`.
 use super::places::Place;
-use super::spec::{self, Needs};
-use crate::cli::SpecArgs;
+use super::spec::Needs;
 use crate::style::{Palette, counted};
 use anyhow::Result;
 use harken_mirror::aws::ec2::network::NetworkInterface;
@@ -11,15 +10,14 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-pub async fn run(args: &SpecArgs, json: bool) -> Result<ExitCode> {
-    let spec = spec::read(args)?;
-    let places = Place::all(&spec, Needs::Nothing).await?;
+pub async fn run(spec: &Spec, json: bool) -> Result<ExitCode> {
+    let places = Place::all(spec, Needs::Nothing).await?;
     if json {
-        let all: Vec<_> = places.iter().map(|place| as_json(&spec, place)).collect();
+        let all: Vec<_> = places.iter().map(|place| as_json(spec, place)).collect();
         crate::print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
     } else {
         for place in &places {
-            crate::print(&table(&spec, place, super::palette()))?;
+            crate::print(&table(spec, place, super::palette()))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -28,7 +28,9 @@ pub fn run(command: &Mirror) -> Result<ExitCode> {
         .context("cannot start the runtime of network calls")?;
     runtime.block_on(async {
         match command {
-            Mirror::Discover { spec, json } => discover::run(spec, *json).await,
+            Mirror::Discover { which, sources, place, json } => {
+                discover::run(&spec::of(which, Some(sources), place)?, *json).await
+            }
             Mirror::Plan { spec, open_security_group, out, detailed_exitcode, dry_run, json } => {
                 let choices = Choices { open_security_group: *open_security_group };
                 let exits = if *detailed_exitcode { 2 } else { 0 };
@@ -37,7 +39,9 @@ pub fn run(command: &Mirror) -> Result<ExitCode> {
             Mirror::Apply(args) => apply::run(args).await,
             Mirror::Verify(args) => verify::run(args).await,
             Mirror::Status { spec, json } => status::run(spec, *json).await,
-            Mirror::Destroy { spec, yes, json } => destroy::run(spec, *yes, *json).await,
+            Mirror::Destroy { which, place, yes, json } => {
+                destroy::run(&spec::of(which, None, place)?, *yes, *json).await
+            }
             Mirror::Export { spec, open_security_group, terraform, cloudformation, .. } => {
                 let choices = Choices { open_security_group: *open_security_group };
                 let form = match (terraform, cloudformation) {
@@ -53,8 +57,8 @@ pub fn run(command: &Mirror) -> Result<ExitCode> {
                 crate::print(&format!("{}\n", serde_json::to_string_pretty(&policy)?))?;
                 Ok(ExitCode::SUCCESS)
             }
-            Mirror::Names { spec, all, out } => {
-                let spec = spec::read(spec)?;
+            Mirror::Names { which, place, all, out } => {
+                let spec = spec::of(which, None, place)?;
                 let places = Place::all(&spec, spec::Needs::Nothing).await?;
                 let names = names(&places, (!all).then_some(spec.name.as_str()));
                 match out {

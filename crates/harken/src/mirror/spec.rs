@@ -1,5 +1,5 @@
 //! What is wanted, from a file and from flags.
-use crate::cli::SpecArgs;
+use crate::cli::{How, PlaceArgs, SourceArgs, SpecArgs, Which};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use harken_mirror::spec::{Exclusion, Place, Role, Selection, Spec};
 use std::collections::BTreeMap;
@@ -15,7 +15,30 @@ pub enum Needs {
 
 /// The spec that the flags mean.
 pub fn read(args: &SpecArgs) -> Result<Spec> {
-    let mut spec = match &args.spec {
+    let mut spec = file(&args.which)?;
+    sources(&args.sources, &mut spec)?;
+    how(&args.how, &mut spec);
+    places(&args.place, &mut spec)?;
+    checked(spec)
+}
+
+/// The spec of a command that does not ask how packets are mirrored, or which.
+pub fn of(which: &Which, selected: Option<&SourceArgs>, place: &PlaceArgs) -> Result<Spec> {
+    let mut spec = file(which)?;
+    if let Some(selected) = selected {
+        sources(selected, &mut spec)?;
+    }
+    places(place, &mut spec)?;
+    checked(spec)
+}
+
+fn checked(spec: Spec) -> Result<Spec> {
+    spec.check().map_err(|error| anyhow!(error))?;
+    Ok(spec)
+}
+
+fn file(which: &Which) -> Result<Spec> {
+    let mut spec = match &which.spec {
         None => Spec::default(),
         Some(path) => {
             let text =
@@ -23,26 +46,33 @@ pub fn read(args: &SpecArgs) -> Result<Spec> {
             Spec::parse(&text).map_err(|error| anyhow!("{}: {error}", path.display()))?
         }
     };
+    if let Some(name) = &which.name {
+        spec.name.clone_from(name);
+    }
+    Ok(spec)
+}
+
+fn sources(args: &SourceArgs, spec: &mut Spec) -> Result<()> {
     let selection = selection(args)?;
     if !selection.is_empty() {
         spec.sources = vec![selection];
         spec.places.iter_mut().for_each(|place| place.sources = None);
-    } else {
-        // Exclusions alone make a selection of the file narrower.
-        let exclusion = &selection.exclude;
-        for selection in
-            spec.sources.iter_mut().chain(spec.places.iter_mut().flat_map(|p| p.sources.iter_mut().flatten()))
-        {
-            let own = &mut selection.exclude;
-            own.tags.extend(exclusion.tags.clone());
-            own.instances.extend(exclusion.instances.clone());
-            own.interfaces.extend(exclusion.interfaces.clone());
-            selection.all_interfaces |= args.all_interfaces;
-        }
+        return Ok(());
     }
-    if let Some(name) = &args.name {
-        spec.name.clone_from(name);
+    // Exclusions alone make a selection of the file narrower.
+    let exclusion = &selection.exclude;
+    let of_places = spec.places.iter_mut().flat_map(|place| place.sources.iter_mut().flatten());
+    for selection in spec.sources.iter_mut().chain(of_places) {
+        let own = &mut selection.exclude;
+        own.tags.extend(exclusion.tags.clone());
+        own.instances.extend(exclusion.instances.clone());
+        own.interfaces.extend(exclusion.interfaces.clone());
+        selection.all_interfaces |= args.all_interfaces;
     }
+    Ok(())
+}
+
+fn how(args: &How, spec: &mut Spec) {
     if let Some(target) = &args.target {
         spec.target = Some(target.clone());
         spec.places.iter_mut().for_each(|place| place.target = None);
@@ -60,13 +90,10 @@ pub fn read(args: &SpecArgs) -> Result<Spec> {
     spec.session_number = args.session_number.unwrap_or(spec.session_number);
     spec.source_mtu = args.source_mtu.unwrap_or(spec.source_mtu);
     spec.target_mtu = args.target_mtu.or(spec.target_mtu);
-    places(args, &mut spec)?;
-    spec.check().map_err(|error| anyhow!(error))?;
-    Ok(spec)
 }
 
 /// Account and region by flags: they stand for all that the file says of places.
-fn places(args: &SpecArgs, spec: &mut Spec) -> Result<()> {
+fn places(args: &PlaceArgs, spec: &mut Spec) -> Result<()> {
     if args.region.is_empty() && args.profile.is_none() && args.assume_role.is_empty() {
         return Ok(());
     }
@@ -89,7 +116,7 @@ fn places(args: &SpecArgs, spec: &mut Spec) -> Result<()> {
     Ok(())
 }
 
-fn selection(args: &SpecArgs) -> Result<Selection> {
+fn selection(args: &SourceArgs) -> Result<Selection> {
     Ok(Selection {
         tags: tags(&args.tag, "--tag")?,
         vpcs: args.vpc.clone(),
@@ -129,15 +156,18 @@ mod tests {
         let path = dir.path().join("mirror.json");
         std::fs::write(&path, r#"{"name": "shop", "sources": [{"vpcs": ["vpc-1"]}], "ports": [80]}"#)
             .unwrap();
-        let args = SpecArgs { spec: Some(path.clone()), ..SpecArgs::default() };
-        assert_eq!(read(&args).unwrap().name, "shop");
+        let which = || Which { spec: Some(path.clone()), name: None };
+        assert_eq!(of(&which(), None, &PlaceArgs::default()).unwrap().name, "shop");
         let args = SpecArgs {
-            ports: vec!["8080".parse().unwrap()],
-            exclude_instance: vec!["i-1".to_owned()],
-            region: vec!["eu-west-1".to_owned(), "eu-west-2".to_owned()],
-            assume_role: vec!["a".to_owned(), "b".to_owned()],
-            external_id: Some("x".to_owned()),
-            ..args
+            which: which(),
+            sources: SourceArgs { exclude_instance: vec!["i-1".to_owned()], ..SourceArgs::default() },
+            how: How { ports: vec!["8080".parse().unwrap()], ..How::default() },
+            place: PlaceArgs {
+                region: vec!["eu-west-1".to_owned(), "eu-west-2".to_owned()],
+                assume_role: vec!["a".to_owned(), "b".to_owned()],
+                external_id: Some("x".to_owned()),
+                ..PlaceArgs::default()
+            },
         };
         let spec = read(&args).unwrap();
         assert_eq!(spec.ports, ["8080".parse().unwrap()]);
@@ -150,7 +180,8 @@ mod tests {
         std::fs::write(&path, r#"{"ports": [0]}"#).unwrap();
         let error = read(&args).unwrap_err().to_string();
         assert!(error.contains("mirror.json: ") && error.contains("line 1"), "{error}");
-        let wrong = SpecArgs { tag: vec!["app".to_owned()], ..SpecArgs::default() };
+        let sources = SourceArgs { tag: vec!["app".to_owned()], ..SourceArgs::default() };
+        let wrong = SpecArgs { sources, ..SpecArgs::default() };
         assert_eq!(read(&wrong).unwrap_err().to_string(), "--tag: `app` is not KEY=VALUE");
     }
 }

@@ -202,6 +202,8 @@ fn a_saved_plan_is_for_the_world_it_was_made_for() {
     // Nobody is asked: who saved it has read it.
     estate.mirror(&["apply", "shop.plan"]).ok();
     assert_eq!(estate.counts(), [1, 1, 2, 2]);
+    // It says all: what else is wanted would be passed over.
+    assert_eq!(estate.mirror(&["apply", "shop.plan", "--ports", "81"]).code, 2);
     // Where nobody can be asked, nothing is done unasked.
     estate.spec(json!({"ports": [81]}));
     let said = estate.mirror(&["apply", "--spec", "mirror.json"]);

@@ -143,9 +143,9 @@ fn verdicts_on_live_packets() {
         }
     });
     let logs = sensor.logs.display().to_string();
-    let verify = ["verify", "--spec", "mirror.json", "--control", &sensor.control, "--log-dir", &logs];
+    let verify = ["verify", "--spec", "mirror.json", "--control", &sensor.control];
     let with = |more: &[&str]| estate.mirror(&[&verify[..], more].concat());
-    let said = with(&["--wait", "4s", "--json", "--probe", "http://10.98.0.2:8080/"]);
+    let said = with(&["--wait", "4s", "--json", "--probe", "http://10.98.0.2:8080/", "--log-dir", &logs]);
     let shown = with(&["--wait", "1s"]);
     stop.store(true, Ordering::Relaxed);
     clients.join().unwrap();
@@ -173,7 +173,7 @@ fn verdicts_on_live_packets() {
     assert!(shown.out.contains("all that arrives is TLS"), "{}", shown.out);
     // A request that no source is in the way of does not come out.
     let elsewhere = format!("{}/nowhere", estate.fake.url());
-    let said = with(&["--wait", "1s", "--probe", &elsewhere]);
+    let said = with(&["--wait", "1s", "--probe", &elsewhere, "--log-dir", &logs]);
     assert!(said.out.contains("has answered (status 404), but the request has not come out"), "{}", said.out);
 }
 
