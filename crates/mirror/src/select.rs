@@ -91,6 +91,71 @@ fn matches(pattern: &str, text: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Two interfaces of an instance, and one of another in another network.
+    fn world() -> World {
+        use crate::aws::ec2::network::{Attachment, Group, Instance, PrivateAddress};
+        let mut world = World::default();
+        for (n, instance, index) in [(1, "i-1", 0), (2, "i-1", 1), (3, "i-3", 0)] {
+            let net = if n == 3 { 2 } else { 1 };
+            let address = PrivateAddress { private_ip_address: format!("10.0.0.{n}"), primary: true };
+            let interface = NetworkInterface {
+                network_interface_id: format!("eni-{n}"),
+                vpc_id: format!("vpc-{net}"),
+                subnet_id: format!("subnet-{net}"),
+                group_set: vec![Group { group_id: format!("sg-{net}") }],
+                private_ip_addresses_set: vec![address],
+                attachment: Some(Attachment { instance_id: Some(instance.to_owned()), device_index: index }),
+                ..NetworkInterface::default()
+            };
+            world.interfaces.insert(format!("eni-{n}"), interface);
+            let tag = Tag { key: "app".to_owned(), value: format!("shop-{net}") };
+            let instance_id = instance.to_owned();
+            world.instances.insert(
+                instance_id.clone(),
+                Instance { instance_id, tag_set: vec![tag], ..Instance::default() },
+            );
+        }
+        world.behind.insert("web".to_owned(), ["i-1".to_owned(), "10.0.0.3".to_owned()].into());
+        world.behind.insert("prod/cart".to_owned(), ["eni-2".to_owned()].into());
+        world
+    }
+
+    #[test]
+    fn each_condition() {
+        let world = world();
+        let cases = [
+            (r#"{"vpcs": ["vpc-1"]}"#, "eni-1"),
+            (r#"{"vpcs": ["vpc-1"], "all_interfaces": true}"#, "eni-1 eni-2"),
+            (r#"{"subnets": ["subnet-2"]}"#, "eni-3"),
+            (r#"{"security_groups": ["sg-2", "sg-9"]}"#, "eni-3"),
+            (r#"{"instances": ["i-1", "i-3"]}"#, "eni-1 eni-3"),
+            (r#"{"interfaces": ["eni-2"]}"#, "eni-2"),
+            (r#"{"tags": {"app": ["shop-*"]}}"#, "eni-1 eni-3"),
+            (r#"{"tags": {"app": []}}"#, "eni-1 eni-3"),
+            (r#"{"tags": {"app": ["shop-1"], "team": ["x"]}}"#, ""),
+            (r#"{"load_balancers": ["web"]}"#, "eni-1 eni-3"),
+            (r#"{"ecs_services": ["prod/cart"]}"#, "eni-2"),
+            (r#"{"tags": {"app": ["shop-*"]}, "vpcs": ["vpc-2"]}"#, "eni-3"),
+            (r#"{"tags": {"app": ["shop-*"]}, "exclude": {"tags": {"app": ["shop-1"]}}}"#, "eni-3"),
+            (r#"{"tags": {"app": ["shop-*"]}, "exclude": {"instances": ["i-3"]}}"#, "eni-1"),
+            (
+                r#"{"tags": {"app": ["shop-*"]}, "exclude": {"interfaces": ["eni-1"], "subnets": ["subnet-2"]}}"#,
+                "",
+            ),
+            (r#"{"tags": {"app": ["shop-*"]}, "exclude": {"vpcs": ["vpc-1"]}}"#, "eni-3"),
+            (r#"{"tags": {"app": ["shop-*"]}, "exclude": {"security_groups": ["sg-1"]}}"#, "eni-3"),
+        ];
+        for (selection, meant) in cases {
+            let selection: Selection = serde_json::from_str(selection).unwrap();
+            let found: Vec<_> = select(&world, std::slice::from_ref(&selection)).into_keys().collect();
+            assert_eq!(found.join(" "), meant, "{selection:?}");
+        }
+        // Several selections: those of any.
+        let two: Vec<Selection> =
+            serde_json::from_str(r#"[{"interfaces": ["eni-2"]}, {"vpcs": ["vpc-2"]}]"#).unwrap();
+        assert_eq!(select(&world, &two).into_keys().collect::<Vec<_>>(), ["eni-2", "eni-3"]);
+    }
+
     #[test]
     fn patterns() {
         for (pattern, text, right) in [

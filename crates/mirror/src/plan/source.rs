@@ -223,3 +223,55 @@ impl Around<'_> {
         doubt.into_iter().chain(strange).chain(reach).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::ec2::network::{Attachment, Instance, State, Subnet};
+
+    /// What a fake cannot be brought to have.
+    #[test]
+    fn what_cannot_be_a_source() {
+        let mut world = World::default();
+        let mut running = Instance { instance_id: "i-1".to_owned(), ..Instance::default() };
+        running.instance_state = State { name: "running".to_owned() };
+        world.instances.insert("i-1".to_owned(), running);
+        let native = Subnet { subnet_id: "subnet-6".to_owned(), ipv6_native: true, ..Subnet::default() };
+        world.subnets.insert("subnet-6".to_owned(), native);
+        let around = Around { world: &world, stack: "shop", target: None, number: 100, rules: &[] };
+        let well = NetworkInterface {
+            network_interface_id: "eni-1".to_owned(),
+            interface_type: "interface".to_owned(),
+            status: "in-use".to_owned(),
+            private_ip_address: Some("10.0.0.1".to_owned()),
+            attachment: Some(Attachment { instance_id: Some("i-1".to_owned()), device_index: 0 }),
+            ..NetworkInterface::default()
+        };
+        assert_eq!(around.unfit(&well), None);
+        let managed = |by: &str| NetworkInterface {
+            requester_managed: true,
+            requester_id: Some(by.to_owned()),
+            ..well.clone()
+        };
+        assert_eq!(around.unfit(&managed("amazon-rds")), None);
+        for (interface, why) in [
+            (managed("amazon-elb"), "a service of AWS manages it (amazon-elb)"),
+            (NetworkInterface { private_ip_address: None, ..well.clone() }, "it has IPv6 alone"),
+            (
+                NetworkInterface { subnet_id: "subnet-6".to_owned(), ..well.clone() },
+                "its subnet has IPv6 alone",
+            ),
+            (
+                NetworkInterface { interface_type: "trunk".to_owned(), ..well.clone() },
+                "interfaces of type trunk",
+            ),
+            (
+                NetworkInterface { status: "available".to_owned(), ..well.clone() },
+                "it is attached to nothing",
+            ),
+        ] {
+            let unfit = around.unfit(&interface).unwrap_or_default();
+            assert!(unfit.starts_with(why), "{why}: {unfit}");
+        }
+    }
+}
