@@ -235,9 +235,11 @@ fn other_logs() {
     };
     weird.write(Form::Json, &mut out);
     weird.write(Form::Tsv, &mut out);
-    tunnel::write(T0, &vxlan(), tunnel::Action::Discover, Form::Json, &mut out);
-    tunnel::write(T0, &vxlan(), tunnel::Action::Close, Form::Tsv, &mut out);
-    tunnel::write(T0, &Encap::default(), tunnel::Action::Discover, Form::Json, &mut out);
+    let names = crate::VniNames::default();
+    names.set(r#"{"vnis": {"42": {"name": "shop"}}}"#).unwrap();
+    tunnel::write(T0, &vxlan(), tunnel::Action::Discover, &names, Form::Json, &mut out);
+    tunnel::write(T0, &vxlan(), tunnel::Action::Close, &crate::VniNames::default(), Form::Tsv, &mut out);
+    tunnel::write(T0, &Encap::default(), tunnel::Action::Discover, &names, Form::Json, &mut out);
     assert_eq!(
         String::from_utf8(out).unwrap().replace(tunnel.as_str(), "TUN"),
         concat!(
@@ -245,8 +247,8 @@ fn other_logs() {
             "\n1795523778.250000\t-\t-\t-\t-\t-\ttruncated_header\t-\tF\tharken\tIP\n",
             r#"{"ts":1795523778.25,"uid":"TUN","id.orig_h":"172.16.0.1","id.orig_p":40000,"#,
             r#""id.resp_h":"172.16.0.2","id.resp_p":4789,"tunnel_type":"Tunnel::VXLAN","#,
-            r#""action":"Tunnel::DISCOVER"}"#,
-            "\n1795523778.250000\tTUN\t172.16.0.1\t40000\t172.16.0.2\t4789\tTunnel::VXLAN\tTunnel::CLOSE\n",
+            r#""action":"Tunnel::DISCOVER","vni":42,"vni_name":"shop"}"#,
+            "\n1795523778.250000\tTUN\t172.16.0.1\t40000\t172.16.0.2\t4789\tTunnel::VXLAN\tTunnel::CLOSE\t42\t-\n",
         )
     );
 }

@@ -2,6 +2,7 @@
 use super::Form;
 use super::column::columns;
 use super::row::{Json, Row, Tsv};
+use crate::ecs::VniNames;
 use crate::flow::Endpoint;
 use crate::uid::Uid;
 use harken_wire::{Encap, Timestamp, TunnelKind};
@@ -9,6 +10,8 @@ use harken_wire::{Encap, Timestamp, TunnelKind};
 columns! {
     TUNNEL_TYPE "tunnel_type" Enum,
     ACTION "action" Enum,
+    VNI "vni" Count,
+    VNI_NAME "vni_name" String,
 }
 
 /// What happened to a tunnel.
@@ -22,14 +25,14 @@ pub enum Action {
 
 /// Appends the line of the tunnel that `encap` describes; nothing when there is none. A tunnel is the same as
 /// another when [`Uid::tunnel`] gives the same identifier.
-pub fn write(ts: Timestamp, encap: &Encap, action: Action, form: Form, out: &mut Vec<u8>) {
+pub fn write(ts: Timestamp, encap: &Encap, action: Action, names: &VniNames, form: Form, out: &mut Vec<u8>) {
     match form {
-        Form::Json => record(&mut Json(out), ts, encap, action),
-        Form::Tsv => record(&mut Tsv(out), ts, encap, action),
+        Form::Json => record(&mut Json(out), ts, encap, action, names),
+        Form::Tsv => record(&mut Tsv(out), ts, encap, action, names),
     }
 }
 
-fn record<R: Row>(row: &mut R, ts: Timestamp, encap: &Encap, action: Action) {
+fn record<R: Row>(row: &mut R, ts: Timestamp, encap: &Encap, action: Action, names: &VniNames) {
     let (Some(kind), Some(uid)) = (encap.kind, Uid::tunnel(encap)) else { return };
     let outer = &encap.outer;
     let (orig, resp) = (Endpoint::new((outer.src, outer.sport)), Endpoint::new((outer.dst, outer.dport)));
@@ -43,6 +46,8 @@ fn record<R: Row>(row: &mut R, ts: Timestamp, encap: &Encap, action: Action) {
             Action::Close => b"Tunnel::CLOSE",
         }),
     );
+    row.count(&VNI, encap.vni.map(u64::from));
+    row.text(&VNI_NAME, names.label(encap.vni).as_deref().map(str::as_bytes));
     row.end();
 }
 

@@ -115,7 +115,8 @@ impl Plan {
         let mut bytes = Vec::new();
         if let Some(logs) = &self.logs {
             for seen in summary.tunnels() {
-                tunnel::write(seen.first, &seen.encap, tunnel::Action::Discover, self.form(), &mut bytes);
+                let action = tunnel::Action::Discover;
+                tunnel::write(seen.first, &seen.encap, action, &self.names, self.form(), &mut bytes);
             }
             logs.tunnel.write(&bytes);
         }
@@ -164,8 +165,8 @@ pub struct Sinks {
     weird: Option<Lines>,
     ssl: Option<Lines>,
     quic: Option<Lines>,
-    /// Where new tunnels are told of at once, and those that were.
-    tunnel: Option<(Lines, Tunnels)>,
+    /// Where new tunnels are told of at once, those that were, and their names.
+    tunnel: Option<(Lines, Tunnels, VniNames)>,
     form: Form,
     /// Missing bytes by virtual network.
     origins: Origins,
@@ -240,7 +241,7 @@ impl Sinks {
             weird: Some(weird),
             ssl: Some(ssl),
             quic: Some(quic),
-            tunnel: Some((tunnel, Arc::clone(&plan.tunnels))),
+            tunnel: Some((tunnel, Arc::clone(&plan.tunnels), plan.names.clone())),
             form: plan.form,
             origins: Origins::default(),
             summary: Summary::default(),
@@ -249,7 +250,7 @@ impl Sinks {
 
     /// Gives on what is still in the buffers.
     pub fn flush(&mut self) {
-        let tunnel = self.tunnel.as_mut().map(|(lines, _)| lines);
+        let tunnel = self.tunnel.as_mut().map(|(lines, ..)| lines);
         for lines in [&mut self.conn, &mut self.weird, &mut self.ssl, &mut self.quic]
             .into_iter()
             .flatten()
@@ -306,13 +307,14 @@ impl Sinks {
 
     /// Tells of the tunnels of a connection, if no shard has.
     fn discover(&mut self, closed: &Closed<'_>) {
-        let Some((lines, told)) = &mut self.tunnel else { return };
+        let Some((lines, told, names)) = &mut self.tunnel else { return };
         for encap in [Dir::Orig, Dir::Resp].into_iter().filter_map(|dir| closed.flow.encap_of(dir)) {
             let Some(uid) = Uid::tunnel(encap) else { continue };
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             if told.len() < crate::summary::MAX_NAMES && told.insert(uid) {
                 lines.append(|out| {
-                    tunnel::write(closed.flow.start(), encap, tunnel::Action::Discover, self.form, out);
+                    let action = tunnel::Action::Discover;
+                    tunnel::write(closed.flow.start(), encap, action, names, self.form, out);
                 });
             }
         }

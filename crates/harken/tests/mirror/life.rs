@@ -265,6 +265,8 @@ fn names_of_vnis_and_stopped_instances() {
     assert_eq!(event["cloud"]["account"]["id"], "123456789012");
     assert_eq!(event["harken"]["tunnel"]["interface"], owner["interface"]);
     assert_eq!(of(77)["cloud"]["instance"]["name"], "late");
+    let tunnels = lines(&logs, "tunnel");
+    assert!(tunnels.iter().any(|line| line["vni"] == 77 && line["vni_name"] == "late"), "{tunnels:?}");
     let loss = lines(&logs, "capture_loss");
     assert!(loss.iter().any(|line| line["vni"] == 77 && line["vni_name"] == "late"), "{loss:?}");
 
