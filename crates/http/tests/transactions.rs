@@ -653,3 +653,24 @@ fn messages_behind_gaps() {
         }
     }
 }
+
+/// What a client sends right behind its ClientHello is of its handshake, however it is cut into packets.
+#[test]
+fn tls_behind_a_client_hello() {
+    let mut hello = vec![0x16, 3, 1, 0, 45, 1, 0, 0, 41, 3, 3];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 2, 0x13, 1, 1, 0]);
+    let change_cipher_spec = [0x14, 3, 3, 0, 1, 1];
+    let alert = [0x15, 3, 3, 0, 2, 2, 40];
+    let history = |chunks: &[(Dir, &[u8])]| {
+        let mut driver = Driver::new(false);
+        chunks.iter().for_each(|(dir, bytes)| driver.data(*dir, bytes));
+        driver.analyzer.close(&mut driver.conn, Timestamp(9));
+        driver.analyzer.take_tls().unwrap().history
+    };
+    let whole = [hello.as_slice(), &change_cipher_spec].concat();
+    assert_eq!(history(&[(C, &whole), (S, &alert)]), "CIl");
+    assert_eq!(history(&[(C, &hello), (C, &change_cipher_spec), (S, &alert)]), "CIl");
+    let (head, tail) = change_cipher_spec.split_at(2);
+    assert_eq!(history(&[(C, &hello), (C, head), (C, tail), (S, &alert)]), "CIl");
+}
