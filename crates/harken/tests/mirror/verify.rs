@@ -146,7 +146,7 @@ fn verdicts_on_live_packets() {
     let verify = ["verify", "--spec", "mirror.json", "--control", &sensor.control];
     let with = |more: &[&str]| estate.mirror(&[&verify[..], more].concat());
     let said = with(&["--wait", "4s", "--json", "--probe", "http://10.98.0.2:8080/", "--log-dir", &logs]);
-    let shown = with(&["--wait", "1s"]);
+    let shown = with(&["--wait", "4s"]);
     stop.store(true, Ordering::Relaxed);
     clients.join().unwrap();
 
