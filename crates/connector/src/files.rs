@@ -17,7 +17,11 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// The same for what need not survive a loss of power.
-pub(crate) fn replace_lightly(path: &Path, content: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+///
+/// What the system says.
+pub fn replace_lightly(path: &Path, content: &[u8]) -> io::Result<()> {
     write_renamed(path, content, false)
 }
 

@@ -29,6 +29,7 @@ pub use config::{Config, FilterFiles, Pipeline};
 pub use connector::{Connector, dead_letters, status_file};
 pub use datasink::{Batch, Datasink, Event, Failure, Invalid, Limits, Refusal};
 pub use decide::{Decide, Decision, Filters, KeepAll, Outcome};
+pub use files::replace_lightly;
 pub use ledger::{Ledger, Route};
 pub use report::Status;
 pub use supervise::Supervised;

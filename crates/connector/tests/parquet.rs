@@ -6,26 +6,12 @@ mod support;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::python::venv;
 use support::{Bench, skip};
 
 /// A Python with DuckDB in a folder of the target folder; nothing, said loudly, where it cannot be had.
 fn python() -> Option<PathBuf> {
-    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("duckdb");
-    let (python, ready) = (venv.join("bin/python"), venv.join("ready"));
-    if !ready.exists() {
-        for (program, args) in [
-            ("python3".into(), vec!["-m", "venv", venv.to_str().unwrap()]),
-            (venv.join("bin/pip"), vec!["install", "--quiet", "duckdb"]),
-        ] {
-            let done = Command::new(&program).args(&args).output();
-            if !done.as_ref().is_ok_and(|done| done.status.success()) {
-                skip(&format!("no DuckDB: {} {args:?} failed: {done:?}", program.display()));
-                return None;
-            }
-        }
-        std::fs::write(ready, "").unwrap();
-    }
-    Some(python)
+    venv("duckdb", &["duckdb"]).map_err(|why| skip(&format!("no DuckDB: {why}"))).ok()
 }
 
 /// Rows of a query, as objects.

@@ -23,6 +23,7 @@ mod sinks;
 mod spool;
 mod style;
 mod summary;
+mod watch;
 
 // Flows come and go by the thousand: with the allocator of the C library a fifth of the time of short
 // connections went into it.
@@ -58,16 +59,16 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Connector(command) => return connector::run(&command),
         Command::Deadletter(command) => return connector::letters::run(&command),
         Command::Schema { what: Schema::Connector } => {
-            print(&format!("{}\n", serde_json::to_string_pretty(&harken_connector::Config::schema())?))?;
+            print_json(&harken_connector::Config::schema())?;
         }
         #[cfg(feature = "mirror")]
         Command::Schema { what: Schema::Mirror } => {
-            print(&format!("{}\n", serde_json::to_string_pretty(&harken_mirror::spec::Spec::schema())?))?;
+            print_json(&harken_mirror::spec::Spec::schema())?;
         }
         Command::Mask(cli::Mask::Test(args)) => mask::test(&args)?,
         Command::Spool(args) => spool::run(&args)?,
         Command::Schema { what: Schema::Event } => {
-            print(&format!("{}\n", serde_json::to_string_pretty(&harken_event::ecs::schema())?))?;
+            print_json(&harken_event::ecs::schema())?;
         }
         Command::Version { json } => print(&version(json)?)?,
         Command::Completions { shell } => {
@@ -86,6 +87,11 @@ fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Prints a value as JSON that people can read, too.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    print(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
 /// Whether an error is that whoever reads the output went away, which is no failure: it has seen enough.

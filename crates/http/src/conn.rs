@@ -322,7 +322,7 @@ impl Conn {
         let Mode::Probe(probe) = &mut self.mode else { return Verdict::Continue };
         let side = chunk.dir as usize;
         let held = probe.take(cx, chunk.dir);
-        let bytes = held.as_ref().map_or(chunk.bytes, |held| &held.bytes);
+        let bytes = with_held(held.as_deref(), chunk).bytes;
         cx.stats.skipped += bytes.len() as u64;
         probe.passed += bytes.len() as u64;
         // What comes right behind a ClientHello, as early data does, is of its handshake.

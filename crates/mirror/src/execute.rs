@@ -12,7 +12,6 @@ use crate::aws::{Client, Error, Paged};
 use crate::ours;
 use crate::plan::{About, Call, MADE_FILTER, MADE_TARGET, Request};
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep};
 
@@ -98,8 +97,29 @@ pub struct Executor<'a> {
     epoch: u64,
     target: Option<String>,
     filter: Option<String>,
-    made: BTreeSet<String>,
     undo: Vec<Undo>,
+}
+
+/// Pauses between attempts, each twice as long as the one before, until the time is over.
+struct Pauses {
+    until: Instant,
+    next: Duration,
+}
+
+impl Pauses {
+    fn within(time: Duration) -> Self {
+        Self { until: Instant::now() + time, next: FIRST_WAIT }
+    }
+
+    /// Waits. False, at once, when the time is over.
+    async fn pause(&mut self) -> bool {
+        if Instant::now() > self.until {
+            return false;
+        }
+        sleep(self.next).await;
+        self.next *= 2;
+        true
+    }
 }
 
 /// Something that was made, and how it is deleted again.
@@ -119,7 +139,6 @@ impl<'a> Executor<'a> {
             epoch: since.as_secs() / SAME_TOKENS,
             target: None,
             filter: None,
-            made: BTreeSet::new(),
             undo: Vec::new(),
         }
     }
@@ -173,8 +192,7 @@ impl<'a> Executor<'a> {
     /// Makes one call, until it is done or will not be. Gives the id of what it has made.
     async fn make(&mut self, request: &Request) -> Result<Option<String>, Error> {
         let request = self.resolved(request.clone());
-        let until = Instant::now() + PATIENCE;
-        let mut wait = FIRST_WAIT;
+        let mut pauses = Pauses::within(PATIENCE);
         loop {
             let error = match self.send(&request).await {
                 Ok(id) => return Ok(id),
@@ -182,12 +200,10 @@ impl<'a> Executor<'a> {
             };
             let text = request.arguments().to_string();
             // What this run has made, EC2 may not have heard of everywhere.
-            let unheard = error.is_not_found() && self.made.iter().any(|id| text.contains(id));
-            if !(unheard || error.is_in_use()) || Instant::now() > until {
+            let unheard = error.is_not_found() && self.undo.iter().any(|made| text.contains(&made.id));
+            if !(unheard || error.is_in_use()) || !pauses.pause().await {
                 return Err(error);
             }
-            sleep(wait).await;
-            wait *= 2;
         }
     }
 
@@ -216,21 +232,20 @@ impl<'a> Executor<'a> {
     }
 
     /// A client token: the same for the same request, so that to repeat it makes nothing twice.
-    fn token(&self, request: &Request, attempt: u32) -> Option<String> {
+    fn token(&self, request: &Request, attempt: u32) -> String {
         let (action, arguments) = (request.action(), request.arguments().to_string());
         let place = format!("{}/{}/{}/{attempt}", self.account, self.client.region(), self.epoch);
-        Some(ours::hex(&[self.stack, &place, action, &arguments]))
+        ours::hex(&[self.stack, &place, action, &arguments])
     }
 
     async fn send(&mut self, request: &Request) -> Result<Option<String>, Error> {
         for attempt in 0..TOKENS {
-            let sent = self.create(request, self.token(request, attempt)).await;
+            let sent = self.create(request, Some(self.token(request, attempt))).await;
             let made = match sent {
                 None => return self.change(request).await,
                 Some(Err(error)) if error.is_other_token() => continue,
                 Some(made) => made?,
             };
-            self.made.insert(made.id.clone());
             if self.appears(&made).await? {
                 match made.kind {
                     Kind::Target => self.target = Some(made.id.clone()),
@@ -325,8 +340,7 @@ impl<'a> Executor<'a> {
 
     /// Waits until EC2 has heard of what it has made. False when it does not: it was deleted before.
     async fn appears(&self, made: &Made) -> Result<bool, Error> {
-        let until = Instant::now() + GONE;
-        let mut wait = FIRST_WAIT;
+        let mut pauses = Pauses::within(GONE);
         loop {
             let id = &made.id;
             let seen = match made.kind {
@@ -341,11 +355,9 @@ impl<'a> Executor<'a> {
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error),
             }
-            if Instant::now() > until {
+            if !pauses.pause().await {
                 return Ok(false);
             }
-            sleep(wait).await;
-            wait *= 2;
         }
     }
 
@@ -371,12 +383,11 @@ struct Made {
 impl Made {
     /// How it is deleted again.
     fn delete(&self) -> Request {
-        let (id, dry_run) = (self.id.clone(), None);
         match self.kind {
-            Kind::Target => DeleteTrafficMirrorTarget { traffic_mirror_target_id: id, dry_run }.into(),
-            Kind::Filter => DeleteTrafficMirrorFilter { traffic_mirror_filter_id: id, dry_run }.into(),
-            Kind::Rule => DeleteTrafficMirrorFilterRule { traffic_mirror_filter_rule_id: id, dry_run }.into(),
-            Kind::Session => DeleteTrafficMirrorSession { traffic_mirror_session_id: id, dry_run }.into(),
+            Kind::Target => DeleteTrafficMirrorTarget::of(&self.id).into(),
+            Kind::Filter => DeleteTrafficMirrorFilter::of(&self.id).into(),
+            Kind::Rule => DeleteTrafficMirrorFilterRule::of(&self.id).into(),
+            Kind::Session => DeleteTrafficMirrorSession::of(&self.id).into(),
         }
     }
 }

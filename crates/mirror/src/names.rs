@@ -1,5 +1,5 @@
 //! Which interface a VNI stands for: what a sensor needs in order to name what it sees.
-use crate::ours::{MANAGED_BY, STACK};
+use crate::ours::is_ours;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -37,9 +37,7 @@ impl Names {
     /// Adds the sessions of an account and region: those of a spec, or with none, all.
     pub fn add(&mut self, world: &World, stack: Option<&str>) {
         for session in world.sessions.values() {
-            let has =
-                |key: &str, value: &str| session.tag_set.iter().any(|t| t.key == key && t.value == value);
-            if stack.is_some_and(|stack| !has(STACK, stack) || !has(MANAGED_BY.0, MANAGED_BY.1)) {
+            if stack.is_some_and(|stack| !is_ours(&session.tag_set, stack)) {
                 continue;
             }
             let interface = world.interfaces.get(&session.network_interface_id);

@@ -3,7 +3,7 @@ use crate::aws::ec2::{Tag, TagSpecification};
 use sha2::{Digest as _, Sha256};
 
 /// Tag that says who has made something.
-pub(crate) const MANAGED_BY: (&str, &str) = ("managed-by", "harken");
+const MANAGED_BY: (&str, &str) = ("managed-by", "harken");
 /// Tag with the name of the spec that something belongs to.
 pub(crate) const STACK: &str = "harken:stack";
 
@@ -20,6 +20,11 @@ pub(crate) fn tags(resource_type: &'static str, stack: &str, name: &str) -> Vec<
     let name: String = name.chars().take(255).collect();
     let tags = vec![tag("Name", &name), tag(MANAGED_BY.0, MANAGED_BY.1), tag(STACK, stack)];
     vec![TagSpecification { resource_type, tags }]
+}
+
+/// What people read on what is made for all sources together.
+pub(crate) fn title(stack: &str) -> String {
+    format!("harken {stack}")
 }
 
 /// A short hash of some texts.

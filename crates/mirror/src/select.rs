@@ -27,7 +27,7 @@ fn selected(world: &World, selection: &Selection, interface: &NetworkInterface) 
         names.iter().filter_map(|name| world.behind.get(name)).any(|members| {
             // A task has an interface of its own, which need not be the first of anything.
             members.contains(&interface.network_interface_id)
-                || addresses(interface).any(|address| members.contains(address))
+                || interface.addresses().any(|address| members.contains(address))
                 || (members.contains(instance) && first)
         })
     };
@@ -59,12 +59,6 @@ fn any(wanted: &[String], is: &str) -> bool {
 
 fn in_groups(interface: &NetworkInterface, groups: &[String]) -> bool {
     interface.group_set.iter().any(|group| groups.contains(&group.group_id))
-}
-
-/// All addresses of an interface.
-fn addresses(interface: &NetworkInterface) -> impl Iterator<Item = &str> {
-    let v4 = interface.private_ip_addresses_set.iter().map(|address| address.private_ip_address.as_str());
-    v4.chain(interface.ipv6_addresses_set.iter().map(|address| address.ipv6_address.as_str()))
 }
 
 fn tagged(world: &World, interface: &NetworkInterface, key: &str, values: &[String]) -> bool {

@@ -1,8 +1,6 @@
 //! Takes away what a spec has made, and nothing else.
 use crate::aws::ec2::Filter;
-use crate::aws::ec2::mirror::{
-    DeleteTrafficMirrorFilter, DeleteTrafficMirrorSession, DeleteTrafficMirrorTarget,
-};
+use crate::aws::ec2::mirror::{DeleteTrafficMirrorFilter, DeleteTrafficMirrorTarget};
 use crate::aws::ec2::network::{DescribeSecurityGroupRules, RevokeSecurityGroupIngress, SecurityGroupRule};
 use crate::aws::{Client, Error};
 use crate::ours::{self, is_ours};
@@ -48,20 +46,14 @@ impl Teardown {
         };
         let (ours, foreign): (Vec<_>, Vec<_>) =
             world.sessions.values().partition(|session| is_ours(&session.tag_set, stack));
-        for session in ours {
-            let request = DeleteTrafficMirrorSession {
-                traffic_mirror_session_id: session.traffic_mirror_session_id.clone(),
-                dry_run: None,
-            };
-            out.calls.push(Call::new(About::Session(session.network_interface_id.clone()), request));
-        }
+        out.calls.extend(ours.into_iter().map(Call::delete));
         let filters = world.filters.values().filter(|filter| is_ours(&filter.tag_set, stack));
         for id in filters.map(|filter| &filter.traffic_mirror_filter_id) {
             for session in foreign.iter().filter(|session| session.traffic_mirror_filter_id == *id) {
                 out.blocked
                     .push(format!("session {} uses our filter {id}", session.traffic_mirror_session_id));
             }
-            let request = DeleteTrafficMirrorFilter { traffic_mirror_filter_id: id.clone(), dry_run: None };
+            let request = DeleteTrafficMirrorFilter::of(id);
             out.calls.push(Call::new(About::Leftover(id.clone()), request));
         }
         let targets = world.targets.values().filter(|target| is_ours(&target.tag_set, stack));
@@ -70,7 +62,7 @@ impl Teardown {
                 out.blocked
                     .push(format!("session {} uses our target {id}", session.traffic_mirror_session_id));
             }
-            let request = DeleteTrafficMirrorTarget { traffic_mirror_target_id: id.clone(), dry_run: None };
+            let request = DeleteTrafficMirrorTarget::of(id);
             out.calls.push(Call::new(About::Leftover(id.clone()), request));
         }
         for rule in rules {

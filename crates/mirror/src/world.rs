@@ -11,11 +11,10 @@ use crate::aws::ec2::network::{
 use crate::aws::{Client, Error, Paged, ecs, elb, sts};
 use crate::ours::is_ours;
 use crate::spec::{Destination, Selection};
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What there is in one account and region.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct World {
     /// The account.
     pub account: String,
@@ -50,7 +49,7 @@ pub struct World {
 }
 
 /// A network load balancer that is to take mirrored packets.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Balancer {
     /// Its ARN.
     pub arn: String,

@@ -1,4 +1,5 @@
 //! A Kafka broker for the tests, and what a client that is not ours reads from it.
+use crate::support::python::venv;
 use crate::support::{LONG, skip};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -32,26 +33,9 @@ pub(crate) struct Broker {
 
 /// The broker's program in a folder of the target folder; nothing, said loudly, where it cannot be had.
 fn install() -> Option<PathBuf> {
-    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kafka");
-    let ready = venv.join("ready");
-    // Tests run side by side, and one install is enough.
-    static ONCE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one = ONCE.lock();
-    if !ready.exists() {
-        for (install, args) in [
-            ("python3".into(), vec!["-m", "venv", venv.to_str().unwrap()]),
-            (venv.join("bin/pip"), vec!["install", "--quiet", PACKAGE]),
-        ] {
-            let done = Command::new(&install).args(&args).output();
-            if !done.as_ref().is_ok_and(|done| done.status.success()) {
-                skip(&format!("no Kafka broker: {} {args:?} failed: {done:?}", install.display()));
-                return None;
-            }
-        }
-        std::fs::write(ready, "").unwrap();
-    }
+    let python = venv("kafka", &[PACKAGE]).map_err(|why| skip(&format!("no Kafka broker: {why}"))).ok()?;
     // The program itself, and not the script that starts it: to end the script does not end the program.
-    let output = Command::new(venv.join("bin/python")).args(["-c", WHERE]).output().unwrap();
+    let output = Command::new(python).args(["-c", WHERE]).output().unwrap();
     let program = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim_end());
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     Some(program)

@@ -1,6 +1,7 @@
 //! What the tests share.
 #![allow(dead_code, reason = "each test program uses a part")]
 pub(crate) mod pki;
+pub(crate) mod python;
 pub(crate) mod server;
 
 use harken_connector::log::{Level, Log};

@@ -1,6 +1,6 @@
 //! What virtual networks stand for: the machine whose interface is mirrored under a VNI.
 use super::json::Json;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,10 +16,36 @@ struct Named {
     name: Option<String>,
 }
 
+/// Member `cloud` of the event.
+#[derive(Serialize)]
+struct Cloud<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<Account<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<Instance<'a>>,
+}
+
+#[derive(Serialize)]
+struct Account<'a> {
+    id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Instance<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+}
+
 /// The same, as it is written.
 #[derive(Debug)]
 struct Owner {
-    /// Members `cloud` of the event, with the comma before it; empty when nothing is known.
+    /// Member `cloud` of the event, with the comma before it; empty when nothing is known.
     cloud: Vec<u8>,
     /// Members of `harken.tunnel`, with the comma before them.
     tunnel: Vec<u8>,
@@ -29,50 +55,24 @@ struct Owner {
 
 impl Owner {
     fn new(named: &Named) -> Self {
-        let mut cloud = Vec::new();
-        let mut parts = Vec::new();
-        let mut part = |open: &str, value: &Option<String>, close: &str| {
-            if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
-                let mut part = Vec::new();
-                Json(&mut part).raw(open.as_bytes()).text(value.as_bytes()).raw(close.as_bytes());
-                parts.push(part);
-            }
+        let [provider, account, region, interface, id, name] =
+            [&named.provider, &named.account, &named.region, &named.interface, &named.instance, &named.name]
+                .map(|text| text.as_deref().filter(|text| !text.is_empty()));
+        let cloud = Cloud {
+            provider,
+            account: account.map(|id| Account { id }),
+            region,
+            instance: (id.is_some() || name.is_some()).then_some(Instance { id, name }),
         };
-        part(r#""provider":""#, &named.provider, "\"");
-        part(r#""account":{"id":""#, &named.account, "\"}");
-        part(r#""region":""#, &named.region, "\"");
-        // An instance may have one of the two.
-        let (id, name) = (named.instance.as_ref(), named.name.as_ref().filter(|name| !name.is_empty()));
-        if id.is_some() || name.is_some() {
-            let mut instance = br#""instance":{"#.to_vec();
-            for (key, value) in [("id", id), ("name", name)] {
-                let Some(value) = value else { continue };
-                let comma: &[u8] = if instance.ends_with(b"{") { b"" } else { b"," };
-                let mut json = Json(&mut instance);
-                json.raw(comma)
-                    .raw(b"\"")
-                    .raw(key.as_bytes())
-                    .raw(br#"":""#)
-                    .text(value.as_bytes())
-                    .raw(b"\"");
-            }
-            instance.push(b'}');
-            parts.push(instance);
-        }
-        if !parts.is_empty() {
-            cloud.extend_from_slice(br#","cloud":{"#);
-            cloud.extend_from_slice(&parts.join(&b","[..]));
-            cloud.push(b'}');
-        }
+        // What is text can always be written.
+        let cloud = serde_json::to_string(&cloud).unwrap_or_default();
+        let cloud = if cloud == "{}" { String::new() } else { format!(",\"cloud\":{cloud}") };
         let mut tunnel = Vec::new();
-        if let Some(interface) = &named.interface {
+        if let Some(interface) = interface {
             Json(&mut tunnel).raw(br#","interface":""#).text(interface.as_bytes()).raw(b"\"");
         }
-        let label = [&named.name, &named.instance, &named.interface]
-            .into_iter()
-            .flatten()
-            .find(|name| !name.is_empty());
-        Self { cloud, tunnel, label: label.cloned().unwrap_or_default() }
+        let label = name.or(id).or(interface).unwrap_or_default().to_owned();
+        Self { cloud: cloud.into_bytes(), tunnel, label }
     }
 }
 

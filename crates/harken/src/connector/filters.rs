@@ -1,14 +1,10 @@
 //! The filter files of the pipelines, read again when they change.
+use crate::watch::Watch;
 use anyhow::Context as _;
 use harken_connector::{Config, Decide, Decision, Filters, Outcome, Pipeline};
 use harken_filter::{Filter, State, Verdict};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
-
-/// Time between two looks whether a file has changed.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// The files of all pipelines.
 pub struct Files {
@@ -66,38 +62,7 @@ impl Decide for Rules {
 }
 
 /// Notices that a filter file has changed.
-pub struct Watch {
-    files: Vec<PathBuf>,
-    seen: Vec<Option<(SystemTime, u64)>>,
-    looked: Instant,
-}
-
-impl Watch {
-    /// Begins with the files as they are.
-    pub fn new(config: &Config) -> Self {
-        let filters = config.pipelines.values().map(|pipeline| &pipeline.filters);
-        let files = filters.flat_map(|files| [&files.simple, &files.advanced]).flatten().cloned();
-        let mut watch = Self { files: files.collect(), seen: Vec::new(), looked: Instant::now() };
-        watch.seen = watch.look();
-        watch
-    }
-
-    fn look(&self) -> Vec<Option<(SystemTime, u64)>> {
-        let state = |path: &PathBuf| {
-            let data = std::fs::metadata(path).ok()?;
-            Some((data.modified().ok()?, data.len()))
-        };
-        self.files.iter().map(state).collect()
-    }
-
-    /// Whether one has changed since this was asked last.
-    pub fn has_changed(&mut self) -> bool {
-        if self.files.is_empty() || self.looked.elapsed() < LOOK {
-            return false;
-        }
-        self.looked = Instant::now();
-        let now = self.look();
-        let before = std::mem::replace(&mut self.seen, now);
-        before != self.seen
-    }
+pub fn watch(config: &Config) -> Watch {
+    let filters = config.pipelines.values().map(|pipeline| &pipeline.filters);
+    Watch::new(filters.flat_map(|files| [&files.simple, &files.advanced]).flatten().cloned().collect())
 }

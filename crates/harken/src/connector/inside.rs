@@ -124,7 +124,7 @@ impl Paths {
 }
 
 /// The folder that a file is in.
-fn folder(file: &Path) -> PathBuf {
+pub fn folder(file: &Path) -> PathBuf {
     match file.parent() {
         Some(parent) if parent.as_os_str().is_empty() => ".".into(),
         Some(parent) => parent.to_owned(),

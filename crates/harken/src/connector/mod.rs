@@ -87,7 +87,7 @@ fn status(config: &Config, json: bool) -> Result<ExitCode> {
         if let Some(map) = status.as_object_mut() {
             map.insert("running".to_owned(), true.into());
         }
-        crate::print(&(serde_json::to_string_pretty(&status)? + "\n"))?;
+        crate::print_json(&status)?;
         return Ok(ExitCode::SUCCESS);
     }
     let text =

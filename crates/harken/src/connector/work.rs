@@ -1,6 +1,7 @@
 //! A connector at work: in a process of its own, or on threads of its own inside a sensor.
-use super::filters::{Files, Watch};
+use super::filters::{self, Files};
 use super::process::{Owner, PidFile};
+use crate::watch::Watch;
 use anyhow::{Context as _, Result, anyhow};
 use harken_connector::log::{FileLog, Level, Log};
 use harken_connector::readers::Local;
@@ -59,7 +60,7 @@ impl Work {
         let log = FileLog::open(&path, config.log.max_bytes, config.log.keep);
         let log = log.with_context(|| format!("cannot write {}", path.display()))?;
         let log: Arc<dyn Log> = Arc::new(Loud { log, errors });
-        let (filters, watch) = (Arc::new(Files::new(&config)), Watch::new(&config));
+        let (filters, watch) = (Arc::new(Files::new(&config)), filters::watch(&config));
         let connector = Supervised::start(config, Box::new(readers), filters, Arc::clone(&log));
         let connector = connector.map_err(|error| anyhow!("{}: {error}", file.display()))?;
         log.say(Level::Info, &format!("running, configuration {}", file.display()));

@@ -46,7 +46,7 @@ pub async fn run(args: &Apply) -> Result<ExitCode> {
             .zip(&outcomes)
             .map(|(plan, outcome)| json!({"account": plan.account, "region": plan.region, "plan": plan, "outcome": outcome}))
             .collect();
-        crate::print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
+        crate::print_json(&all)?;
     }
     write_names(&spec, &mut places, args).await?;
     if args.watch {
@@ -60,15 +60,20 @@ pub async fn run(args: &Apply) -> Result<ExitCode> {
 async fn execute(spec: &Spec, places: &[Place], plans: &[Plan], args: &Apply) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for (place, plan) in places.iter().zip(plans) {
-        let mut tell = Teller::new(&plan.calls, args.json);
-        let executor = Executor::new(&place.client, &plan.account, &spec.name);
-        let outcome = executor.run(&plan.calls, args.rollback, &mut |event| tell.tell(&event)).await;
-        if !args.json {
-            crate::print(&summary(&outcome, super::palette()))?;
-        }
-        outcomes.push(outcome);
+        outcomes.push(make(place, &spec.name, &plan.calls, args.rollback, args.json).await?);
     }
     Ok(outcomes)
+}
+
+/// Makes calls in a place, and tells how that goes and ends; with `json` of failures alone.
+pub async fn make(place: &Place, stack: &str, calls: &[Call], rollback: bool, json: bool) -> Result<Outcome> {
+    let mut tell = Teller::new(calls, json);
+    let executor = Executor::new(&place.client, &place.world.account, stack);
+    let outcome = executor.run(calls, rollback, &mut |event| tell.tell(&event)).await;
+    if !json {
+        crate::print(&summary(&outcome, super::palette()))?;
+    }
+    Ok(outcome)
 }
 
 async fn write_names(spec: &Spec, places: &mut [Place], args: &Apply) -> Result<()> {
@@ -117,7 +122,7 @@ async fn round(spec: &Spec, places: &mut [Place], choices: Choices, args: &Apply
 }
 
 /// Tells how calls go.
-pub struct Teller<'a> {
+struct Teller<'a> {
     calls: &'a [Call],
     quiet: bool,
     palette: Palette,
@@ -125,7 +130,7 @@ pub struct Teller<'a> {
 
 impl<'a> Teller<'a> {
     /// Of those calls; quiet, of failures alone.
-    pub fn new(calls: &'a [Call], quiet: bool) -> Self {
+    fn new(calls: &'a [Call], quiet: bool) -> Self {
         Self { calls, quiet, palette: super::palette() }
     }
 
@@ -137,7 +142,7 @@ impl<'a> Teller<'a> {
     }
 
     /// Tells of one event.
-    pub fn tell(&mut self, event: &Event<'_>) {
+    fn tell(&mut self, event: &Event<'_>) {
         let line = match event {
             Event::Begins { .. } => return,
             Event::Done { call, id } => {
@@ -167,7 +172,7 @@ impl<'a> Teller<'a> {
 }
 
 /// How it ended, in words.
-pub fn summary(outcome: &Outcome, palette: Palette) -> String {
+fn summary(outcome: &Outcome, palette: Palette) -> String {
     if outcome.is_success() {
         return format!("{}\n", palette.status(&format!("All is done: {} calls.", outcome.done), 200));
     }

@@ -1,10 +1,10 @@
 //! `harken mirror destroy`.
 use super::agreed;
-use super::apply::{Teller, summary};
+use super::apply::make;
 use super::places::Place;
 use super::spec::Needs;
 use anyhow::{Result, bail};
-use harken_mirror::execute::{Executor, subject};
+use harken_mirror::execute::subject;
 use harken_mirror::spec::Spec;
 use harken_mirror::teardown::{Teardown, security_group_rules};
 use serde_json::json;
@@ -53,17 +53,12 @@ pub async fn run(spec: &Spec, yes: bool, json: bool) -> Result<ExitCode> {
     let mut all = Vec::new();
     let mut success = true;
     for (place, teardown) in places.iter().zip(&teardowns) {
-        let mut tell = Teller::new(&teardown.calls, json);
-        let executor = Executor::new(&place.client, &teardown.account, &spec.name);
-        let outcome = executor.run(&teardown.calls, false, &mut |event| tell.tell(&event)).await;
+        let outcome = make(place, &spec.name, &teardown.calls, false, json).await?;
         success &= outcome.is_success();
-        if !json {
-            crate::print(&summary(&outcome, super::palette()))?;
-        }
         all.push(json!({"account": teardown.account, "region": teardown.region, "teardown": teardown, "outcome": outcome}));
     }
     if json {
-        crate::print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
+        crate::print_json(&all)?;
     }
     Ok(if success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

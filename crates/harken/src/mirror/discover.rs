@@ -14,7 +14,7 @@ pub async fn run(spec: &Spec, json: bool) -> Result<ExitCode> {
     let places = Place::all(spec, Needs::Nothing).await?;
     if json {
         let all: Vec<_> = places.iter().map(|place| as_json(spec, place)).collect();
-        crate::print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
+        crate::print_json(&all)?;
     } else {
         for place in &places {
             crate::print(&table(spec, place, super::palette()))?;
@@ -56,7 +56,7 @@ fn as_json(spec: &Spec, place: &Place) -> Value {
             "zone": interface.availability_zone,
             "vpc": interface.vpc_id,
             "subnet": interface.subnet_id,
-            "addresses": addresses(interface),
+            "addresses": interface.addresses().collect::<Vec<_>>(),
             "description": interface.description,
             "sessions": sessions.collect::<Vec<_>>(),
         })
@@ -67,11 +67,6 @@ fn as_json(spec: &Spec, place: &Place) -> Value {
         "interfaces": interfaces.collect::<Vec<_>>(),
         "unread": world.unread,
     })
-}
-
-fn addresses(interface: &NetworkInterface) -> Vec<&str> {
-    let v4 = interface.private_ip_addresses_set.iter().map(|address| address.private_ip_address.as_str());
-    v4.chain(interface.ipv6_addresses_set.iter().map(|address| address.ipv6_address.as_str())).collect()
 }
 
 /// What its instance does, or what it does itself.
@@ -105,12 +100,12 @@ fn table(spec: &Spec, place: &Place, palette: Palette) -> String {
             instance
                 .map_or_else(|| interface.interface_type.clone(), |instance| instance.instance_type.clone()),
             interface.availability_zone.clone(),
-            addresses(interface).join(","),
+            interface.addresses().collect::<Vec<_>>().join(","),
             state(world, interface).to_owned(),
             if sessions.is_empty() { none() } else { sessions.join(", ") },
         ]);
     }
-    let mut out = format!("{} {}\n", palette.bold(&world.account), palette.bold(&world.region));
+    let mut out = place.heading(palette);
     out += &columns(&rows, palette);
     let found = rows.len() as u64 - 1;
     let _ = writeln!(out, "{}", palette.dim(&counted(found, "interface")));

@@ -54,7 +54,7 @@ pub fn run(command: &Mirror) -> Result<ExitCode> {
             Mirror::Policy { rights, name, partition } => {
                 let rights: Vec<_> = rights.iter().copied().map(Into::into).collect();
                 let policy = harken_mirror::policy::policy(&rights, partition, name);
-                crate::print(&format!("{}\n", serde_json::to_string_pretty(&policy)?))?;
+                crate::print_json(&policy)?;
                 Ok(ExitCode::SUCCESS)
             }
             Mirror::Names { which, place, all, out } => {
@@ -63,7 +63,7 @@ pub fn run(command: &Mirror) -> Result<ExitCode> {
                 let names = names(&places, (!all).then_some(spec.name.as_str()));
                 match out {
                     Some(path) => write(path, &serde_json::to_string_pretty(&names)?)?,
-                    None => crate::print(&format!("{}\n", serde_json::to_string_pretty(&names)?))?,
+                    None => crate::print_json(&names)?,
                 }
                 Ok(ExitCode::SUCCESS)
             }
@@ -80,9 +80,7 @@ fn names(places: &[Place], stack: Option<&str>) -> Names {
 
 /// Writes a file whole or not at all: a sensor may be reading it.
 fn write(path: &Path, text: &str) -> Result<()> {
-    let temporary = path.with_extension("tmp");
-    std::fs::write(&temporary, format!("{text}\n"))
-        .and_then(|()| std::fs::rename(&temporary, path))
+    harken_connector::replace_lightly(path, format!("{text}\n").as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
 }
 

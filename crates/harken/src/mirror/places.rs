@@ -1,5 +1,6 @@
 //! Accounts and regions, and what there is in each.
 use super::spec::Needs;
+use crate::style::Palette;
 use anyhow::{Result, ensure};
 use harken_mirror::aws::{Client, Session, Settings};
 use harken_mirror::spec::{self, Spec};
@@ -41,6 +42,11 @@ impl Place {
     pub async fn refresh(&mut self, spec: &Spec) -> Result<()> {
         self.world = Self::look(&self.client, spec, &self.wanted).await?;
         Ok(())
+    }
+
+    /// Which it is, above what is told of it.
+    pub fn heading(&self, palette: Palette) -> String {
+        format!("{} {}\n", palette.bold(&self.world.account), palette.bold(&self.world.region))
     }
 
     async fn look(client: &Client, spec: &Spec, wanted: &spec::Place) -> Result<World> {

@@ -24,7 +24,7 @@ pub async fn run(
     let places = Place::all(&spec, Needs::Sources).await?;
     let plans = plans(&spec, &places, choices)?;
     if json {
-        crate::print(&format!("{}\n", serde_json::to_string_pretty(&plans)?))?;
+        crate::print_json(&plans)?;
     } else {
         for plan in &plans {
             crate::print(&text(plan, super::palette()))?;

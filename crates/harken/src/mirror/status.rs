@@ -29,7 +29,7 @@ pub async fn run(args: &SpecArgs, json: bool) -> Result<ExitCode> {
         }
     }
     if json {
-        crate::print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
+        crate::print_json(&all)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -71,8 +71,7 @@ fn one<'a>(spec: &Spec, place: &'a Place, session: &'a MirrorSession) -> Session
         (Some(interface), None) => (interface.status.clone(), None),
         (_, Some(instance)) => {
             let state = instance.instance_state.name.clone();
-            let idle = !matches!(state.as_str(), "running" | "pending");
-            (state.clone(), idle.then(|| format!("its instance is {state}")))
+            (state.clone(), (!instance.is_up()).then(|| format!("its instance is {state}")))
         }
     };
     let missing = |what: &str, id: &str| format!("its {what} {id} is not there");
@@ -120,7 +119,7 @@ fn table(place: &Place, sessions: &[Session<'_>], drift: Option<&[String]>) -> S
             session.waste.as_ref().map_or(String::new(), |why| format!("bills without use: {why}")),
         ]);
     }
-    let mut out = format!("{} {}\n", palette.bold(&place.world.account), palette.bold(&place.world.region));
+    let mut out = place.heading(palette);
     out += &columns(&rows, palette);
     match drift {
         None => out += "whether it is as it should be cannot be told: give --spec FILE\n",

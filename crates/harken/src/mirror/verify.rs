@@ -66,7 +66,7 @@ pub async fn run(args: &Verify) -> Result<ExitCode> {
                 json!({"account": plan.account, "region": plan.region, "checks": checks, "notes": said}),
             );
         } else {
-            crate::print(&text(&plan.account, &plan.region, &checks, &said, super::palette()))?;
+            crate::print(&text(place, &checks, &said, super::palette()))?;
         }
     }
     if args.json {
@@ -75,7 +75,7 @@ pub async fn run(args: &Verify) -> Result<ExitCode> {
             Err(error) => json!({"error": error.to_string()}),
         });
         let all = json!({"level": worst, "places": all, "probe": probe});
-        crate::print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
+        crate::print_json(&all)?;
     } else if let Some(probed) = &probed {
         crate::print(&match probed {
             Ok((status, took)) => {
@@ -150,8 +150,8 @@ fn logged(path: &Path, from: &mut u64, tail: &mut String, text: &str) -> bool {
     found
 }
 
-fn text(account: &str, region: &str, checks: &[Check], said: &[String], palette: Palette) -> String {
-    let mut out = format!("{} {}\n", palette.bold(account), palette.bold(region));
+fn text(place: &Place, checks: &[Check], said: &[String], palette: Palette) -> String {
+    let mut out = place.heading(palette);
     for check in checks {
         let level = match check.level {
             Level::Ok => palette.status("ok  ", 200),

@@ -194,7 +194,7 @@ pub fn sandbox_plan(
     writable.extend(spool.map(PathBuf::from));
     // A file that is replaced has another inode: its folder is what may be read.
     let mut readable: Vec<_> =
-        args.analysis.vni_names.iter().map(|path| crate::names::folder(path)).collect();
+        args.analysis.vni_names.iter().map(|path| crate::connector::inside::folder(path)).collect();
     if let Some(connector) = connector {
         let paths = connector.paths();
         writable.extend(paths.writable.iter().filter(|dir| Some(dir.as_path()) != spool).cloned());

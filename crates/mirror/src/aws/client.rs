@@ -58,7 +58,7 @@ pub trait Paged: Action {
 
 /// Talks to the services of AWS in one account and region.
 pub struct Client {
-    session: Arc<Session>,
+    session: Session,
     http: reqwest::Client,
 }
 
@@ -67,7 +67,7 @@ impl Client {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(session: Arc<Session>) -> Result<Self, Error> {
+    pub fn new(session: Session) -> Result<Self, Error> {
         let http =
             http().and_then(|builder| builder.timeout(PATIENCE).build().map_err(|error| error.to_string()));
         let http = http.map_err(|error| Error::Credentials(format!("cannot set up TLS: {error}")))?;

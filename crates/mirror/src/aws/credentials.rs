@@ -6,7 +6,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// Credentials are fetched anew when they end within this time.
@@ -39,7 +39,7 @@ impl Session {
     ///
     /// # Errors
     /// When there is no region, or no source of credentials.
-    pub async fn open(settings: &Settings) -> Result<Arc<Self>, Error> {
+    pub async fn open(settings: &Settings) -> Result<Self, Error> {
         let client = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();
@@ -70,7 +70,7 @@ impl Session {
             }
             provider = SharedCredentialsProvider::new(builder.build_from_provider(provider).await);
         }
-        Ok(Arc::new(Self { region, config, provider, known: Mutex::new(None) }))
+        Ok(Self { region, config, provider, known: Mutex::new(None) })
     }
 
     /// The region.

@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 const ELB: Service = Service { name: "elasticloadbalancing", protocol: Protocol::Query("2015-12-01") };
 
 /// A load balancer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "PascalCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
 pub struct LoadBalancer {
     /// Its ARN.
     pub load_balancer_arn: String,
     /// Its name.
     pub load_balancer_name: String,
     /// `application`, `network` or `gateway`.
-    #[serde(rename(deserialize = "Type"))]
+    #[serde(rename = "Type")]
     pub kind: String,
     /// `vpc-...`.
     pub vpc_id: String,
 }
 
 /// Where a load balancer sends to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "PascalCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
 pub struct TargetGroup {
     /// Its ARN.
     pub target_group_arn: String,
@@ -33,8 +33,8 @@ pub struct TargetGroup {
 }
 
 /// What a load balancer listens on.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "PascalCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
 pub struct Listener {
     /// The port.
     pub port: u16,
@@ -43,24 +43,24 @@ pub struct Listener {
 }
 
 /// One that a target group sends to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "PascalCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
 pub struct TargetDescription {
     /// An instance, an address, or a load balancer.
     pub id: String,
 }
 
 /// How well one is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "PascalCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
 pub struct TargetState {
     /// `healthy`, `unhealthy`, ...
     pub state: String,
 }
 
 /// One that a target group sends to, and how well it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "PascalCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
 pub struct TargetHealth {
     /// Which.
     pub target: TargetDescription,

@@ -2,14 +2,13 @@
 use super::end::{End, Kind};
 use super::network::{self, VXLAN};
 use super::request::{About, Call, MADE_FILTER, MADE_TARGET};
-use super::source::{Around, Source, Verdict};
+use super::source::{Around, Source, Verdict, foreign};
 use super::{Choices, Level, Note, Part, Plan, families, rules};
 use crate::aws::ec2::mirror::{
     CreateTrafficMirrorFilter, CreateTrafficMirrorFilterRule, CreateTrafficMirrorSession,
     CreateTrafficMirrorTarget, DeleteTrafficMirrorFilter, DeleteTrafficMirrorFilterRule,
-    DeleteTrafficMirrorSession, DeleteTrafficMirrorTarget, MirrorFilter, MirrorSession,
-    ModifyTrafficMirrorFilterNetworkServices, ModifyTrafficMirrorFilterRule, ModifyTrafficMirrorSession,
-    Rule,
+    DeleteTrafficMirrorTarget, MirrorFilter, MirrorSession, ModifyTrafficMirrorFilterNetworkServices,
+    ModifyTrafficMirrorFilterRule, ModifyTrafficMirrorSession, Rule,
 };
 use crate::aws::ec2::network::NetworkInterface;
 use crate::ours;
@@ -31,10 +30,10 @@ pub(super) fn build(spec: &Spec, place: &Place, world: &World, choices: Choices)
         world,
         around: Around {
             world,
-            stack: &spec.name,
             target: end.interface,
             number: spec.session_number,
             rules: &wanted,
+            foreign: foreign(world, &spec.name),
         },
         end,
         notes: Vec::new(),
@@ -137,8 +136,8 @@ impl Builder<'_> {
             network_interface_id: eni,
             network_load_balancer_arn: arn,
             gateway_load_balancer_endpoint_id: endpoint,
-            description: Some(format!("harken {stack}")),
-            tag_specifications: ours::tags("traffic-mirror-target", stack, &format!("harken {stack}")),
+            description: Some(ours::title(stack)),
+            tag_specifications: ours::tags("traffic-mirror-target", stack, &ours::title(stack)),
             ..Default::default()
         };
         self.calls.push(Call::new(About::Target, request));
@@ -152,8 +151,8 @@ impl Builder<'_> {
         let id = there.map(|filter| filter.traffic_mirror_filter_id.clone());
         if there.is_none() {
             let request = CreateTrafficMirrorFilter {
-                description: Some(format!("harken {stack}")),
-                tag_specifications: ours::tags("traffic-mirror-filter", stack, &format!("harken {stack}")),
+                description: Some(ours::title(stack)),
+                tag_specifications: ours::tags("traffic-mirror-filter", stack, &ours::title(stack)),
                 ..Default::default()
             };
             self.calls.push(Call::new(About::Filter, request));
@@ -163,8 +162,7 @@ impl Builder<'_> {
         // First those that go, so that there is room for those that come.
         for rule in difference.delete {
             changes.push(format!("- {}", line(&rule)));
-            let id = rule.traffic_mirror_filter_rule_id;
-            let request = DeleteTrafficMirrorFilterRule { traffic_mirror_filter_rule_id: id, dry_run: None };
+            let request = DeleteTrafficMirrorFilterRule::of(&rule.traffic_mirror_filter_rule_id);
             self.calls.push(Call::new(About::Filter, request));
         }
         for (old, new) in difference.modify {
@@ -183,11 +181,7 @@ impl Builder<'_> {
                 protocol: rule.protocol,
                 destination_cidr_block: rule.destination_cidr_block,
                 source_cidr_block: rule.source_cidr_block,
-                tag_specifications: ours::tags(
-                    "traffic-mirror-filter-rule",
-                    stack,
-                    &format!("harken {stack}"),
-                ),
+                tag_specifications: ours::tags("traffic-mirror-filter-rule", stack, &ours::title(stack)),
                 ..Default::default()
             };
             self.calls.push(Call::new(About::Filter, request));
@@ -233,7 +227,7 @@ impl Builder<'_> {
             let sessions = ours.remove(id).unwrap_or_default();
             let source = match sessions.split_first() {
                 Some((session, doubles)) => {
-                    out.deletes.extend(doubles.iter().map(|double| delete(double)));
+                    out.deletes.extend(doubles.iter().map(|double| Call::delete(double)));
                     self.existing(interface, session, target, filter, &mut capacity, &mut out)
                 }
                 None => self.missing(interface, target, filter, &mut vnis, &mut capacity, &mut out),
@@ -253,7 +247,7 @@ impl Builder<'_> {
                 Source::new(self.world, interface, Verdict::Delete { reason: reason.to_owned() });
             source.session = sessions.first().map(|session| session.traffic_mirror_session_id.clone());
             source.vni = sessions.first().map(|session| session.virtual_network_id);
-            out.deletes.extend(sessions.into_iter().map(delete));
+            out.deletes.extend(sessions.into_iter().map(Call::delete));
             out.sources.push(source);
         }
         out
@@ -303,7 +297,7 @@ impl Builder<'_> {
             packet_length: self.spec.packet_length,
             session_number: self.around.number(id),
             virtual_network_id: Some(vni),
-            description: Some(format!("harken {}", self.spec.name)),
+            description: Some(ours::title(&self.spec.name)),
             tag_specifications: ours::tags(
                 "traffic-mirror-session",
                 &self.spec.name,
@@ -341,7 +335,7 @@ impl Builder<'_> {
             _ => full(capacity, id),
         };
         if let Some(reason) = lost {
-            out.deletes.push(delete(session));
+            out.deletes.push(Call::delete(session));
             return about(Verdict::Delete { reason });
         }
         let mut request = ModifyTrafficMirrorSession {
@@ -421,8 +415,7 @@ impl Builder<'_> {
                 && self.is_ours(&item.tag_set)
                 && !foreign.iter().any(|s| s.traffic_mirror_target_id == *id)
             {
-                let request =
-                    DeleteTrafficMirrorTarget { traffic_mirror_target_id: id.clone(), dry_run: None };
+                let request = DeleteTrafficMirrorTarget::of(id);
                 calls.push(Call::new(About::Leftover(id.clone()), request));
             }
         }
@@ -431,8 +424,7 @@ impl Builder<'_> {
                 && self.is_ours(&item.tag_set)
                 && !foreign.iter().any(|s| s.traffic_mirror_filter_id == *id)
             {
-                let request =
-                    DeleteTrafficMirrorFilter { traffic_mirror_filter_id: id.clone(), dry_run: None };
+                let request = DeleteTrafficMirrorFilter::of(id);
                 calls.push(Call::new(About::Leftover(id.clone()), request));
             }
         }
@@ -450,14 +442,6 @@ fn full(capacity: &mut Option<(usize, BTreeSet<String>)>, interface: &str) -> Op
     }
     taken.insert(interface.to_owned());
     None
-}
-
-fn delete(session: &MirrorSession) -> Call {
-    let request = DeleteTrafficMirrorSession {
-        traffic_mirror_session_id: session.traffic_mirror_session_id.clone(),
-        dry_run: None,
-    };
-    Call::new(About::Session(session.network_interface_id.clone()), request)
 }
 
 /// The call that makes a rule into another one.

@@ -137,7 +137,7 @@ pub(super) fn open(stack: &str, group: &str, networks: &BTreeSet<String>) -> Aut
             ip_ranges: ranges.collect(),
             groups: Vec::new(),
         }],
-        tag_specifications: ours::tags("security-group-rule", stack, &format!("harken {stack}")),
+        tag_specifications: ours::tags("security-group-rule", stack, &ours::title(stack)),
         dry_run: None,
     }
 }

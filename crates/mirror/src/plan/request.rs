@@ -2,8 +2,8 @@
 use crate::aws::ec2::mirror::{
     CreateTrafficMirrorFilter, CreateTrafficMirrorFilterRule, CreateTrafficMirrorSession,
     CreateTrafficMirrorTarget, DeleteTrafficMirrorFilter, DeleteTrafficMirrorFilterRule,
-    DeleteTrafficMirrorSession, DeleteTrafficMirrorTarget, ModifyTrafficMirrorFilterNetworkServices,
-    ModifyTrafficMirrorFilterRule, ModifyTrafficMirrorSession,
+    DeleteTrafficMirrorSession, DeleteTrafficMirrorTarget, MirrorSession,
+    ModifyTrafficMirrorFilterNetworkServices, ModifyTrafficMirrorFilterRule, ModifyTrafficMirrorSession,
 };
 use crate::aws::ec2::network::{AuthorizeSecurityGroupIngress, RevokeSecurityGroupIngress};
 use crate::aws::{Action, Client, Error, arguments};
@@ -126,5 +126,11 @@ impl Call {
     /// A call about that.
     pub fn new(about: About, request: impl Into<Request>) -> Self {
         Self { about, request: request.into() }
+    }
+
+    /// The call that deletes a session.
+    pub fn delete(session: &MirrorSession) -> Self {
+        let request = DeleteTrafficMirrorSession::of(&session.traffic_mirror_session_id);
+        Self::new(About::Session(session.network_interface_id.clone()), request)
     }
 }

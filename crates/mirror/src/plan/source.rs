@@ -5,6 +5,7 @@ use crate::aws::ec2::network::NetworkInterface;
 use crate::ours;
 use crate::world::World;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Most sessions on an interface.
 const SESSIONS: usize = 3;
@@ -99,14 +100,24 @@ impl Source {
 pub(super) struct Around<'a> {
     /// What there is.
     pub world: &'a World,
-    /// Name of the spec.
-    pub stack: &'a str,
     /// The interface of the target, where it is one.
     pub target: Option<&'a NetworkInterface>,
     /// The wanted number of the sessions.
     pub number: u16,
     /// The rules that are wanted.
     pub rules: &'a [rules::Wanted],
+    /// The sessions of others by interface, the one that is asked first first.
+    pub foreign: BTreeMap<&'a str, Vec<&'a MirrorSession>>,
+}
+
+/// The sessions of others by interface, the one that is asked first first.
+pub(super) fn foreign<'a>(world: &'a World, stack: &str) -> BTreeMap<&'a str, Vec<&'a MirrorSession>> {
+    let mut all: BTreeMap<&str, Vec<&MirrorSession>> = BTreeMap::new();
+    for session in world.sessions.values().filter(|session| !ours::is_ours(&session.tag_set, stack)) {
+        all.entry(&session.network_interface_id).or_default().push(session);
+    }
+    all.values_mut().for_each(|sessions| sessions.sort_by_key(|session| session.session_number));
+    all
 }
 
 impl Around<'_> {
@@ -139,9 +150,7 @@ impl Around<'_> {
             return Some("its subnet has IPv6 alone, which is not mirrored".to_owned());
         }
         let instance = self.world.instance_of(interface);
-        if let Some(instance) =
-            instance.filter(|i| !matches!(i.instance_state.name.as_str(), "running" | "pending"))
-        {
+        if let Some(instance) = instance.filter(|instance| !instance.is_up()) {
             return Some(format!("its instance is {}", instance.instance_state.name));
         }
         if interface.status == "available" {
@@ -156,10 +165,8 @@ impl Around<'_> {
     }
 
     /// The sessions of others on an interface.
-    fn foreign<'w>(&'w self, interface: &'w str) -> Vec<&'w MirrorSession> {
-        let mut sessions = self.world.sessions_on(interface);
-        sessions.retain(|session| !ours::is_ours(&session.tag_set, self.stack));
-        sessions
+    fn foreign(&self, interface: &str) -> &[&MirrorSession] {
+        self.foreign.get(interface).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The number of a session on an interface: the wanted one, or where another session has that, the next that is free.
@@ -238,7 +245,8 @@ mod tests {
         world.instances.insert("i-1".to_owned(), running);
         let native = Subnet { subnet_id: "subnet-6".to_owned(), ipv6_native: true, ..Subnet::default() };
         world.subnets.insert("subnet-6".to_owned(), native);
-        let around = Around { world: &world, stack: "shop", target: None, number: 100, rules: &[] };
+        let around =
+            Around { world: &world, target: None, number: 100, rules: &[], foreign: BTreeMap::new() };
         let well = NetworkInterface {
             network_interface_id: "eni-1".to_owned(),
             interface_type: "interface".to_owned(),

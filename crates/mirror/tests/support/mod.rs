@@ -1,5 +1,7 @@
 //! A fake of AWS in a process of its own (`tests/fake`), whose truth is AWS's published model of its API.
 #![allow(dead_code, reason = "each test binary uses a part")]
+#[path = "../../../connector/tests/support/python.rs"]
+mod python;
 
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -15,27 +17,9 @@ pub(crate) fn folder() -> PathBuf {
 /// A Python with botocore, moto and the tools that check exports, in a folder of the target folder; nothing, said loudly,
 /// where it cannot be had.
 pub(crate) fn python() -> Option<PathBuf> {
-    static ONCE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one = ONCE.lock();
-    let wanted = std::fs::read_to_string(folder().join("requirements.txt")).unwrap();
-    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("aws");
-    let (python, ready) = (venv.join("bin/python"), venv.join("ready"));
-    if std::fs::read_to_string(&ready).is_ok_and(|has| has == wanted) {
-        return Some(python);
-    }
-    let list = folder().join("requirements.txt");
-    for (program, args) in [
-        ("python3".into(), vec!["-m", "venv", venv.to_str().unwrap()]),
-        (venv.join("bin/pip"), vec!["install", "--quiet", "-r", list.to_str().unwrap()]),
-    ] {
-        let done = Command::new(&program).args(&args).output();
-        if !done.as_ref().is_ok_and(|done| done.status.success()) {
-            eprintln!("SKIPPED: no fake of AWS: {} {args:?} failed: {done:?}", program.display());
-            return None;
-        }
-    }
-    std::fs::write(ready, wanted).unwrap();
-    Some(python)
+    let list = std::fs::read_to_string(folder().join("requirements.txt")).unwrap();
+    let packages: Vec<_> = list.lines().collect();
+    python::venv("aws", &packages).map_err(|why| eprintln!("SKIPPED: no fake of AWS: {why}")).ok()
 }
 
 /// The fake; it ends when it is dropped.

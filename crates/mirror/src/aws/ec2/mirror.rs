@@ -5,8 +5,8 @@ use crate::aws::{Paged, actions};
 use serde::{Deserialize, Serialize};
 
 /// A target.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Target {
     /// `tmt-...`.
     pub traffic_mirror_target_id: String,
@@ -17,7 +17,7 @@ pub struct Target {
     /// Where it is an endpoint of a gateway load balancer.
     pub gateway_load_balancer_endpoint_id: Option<String>,
     /// `network-interface`, `network-load-balancer` or `gateway-load-balancer-endpoint`.
-    #[serde(rename(deserialize = "type"))]
+    #[serde(rename = "type")]
     pub kind: String,
     /// The account that it belongs to.
     pub owner_id: String,
@@ -27,8 +27,8 @@ pub struct Target {
 }
 
 /// A filter.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct MirrorFilter {
     /// `tmf-...`.
     pub traffic_mirror_filter_id: String,
@@ -54,8 +54,8 @@ impl MirrorFilter {
 }
 
 /// A rule of a filter.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Rule {
     /// `tmfr-...`.
     pub traffic_mirror_filter_rule_id: String,
@@ -80,8 +80,8 @@ pub struct Rule {
 }
 
 /// A session: one interface, mirrored.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct MirrorSession {
     /// `tms-...`.
     pub traffic_mirror_session_id: String,
@@ -225,6 +225,13 @@ macro_rules! delete {
                 pub $field: String,
                 /// Only say whether it may be.
                 pub dry_run: Option<bool>,
+            }
+
+            impl $request {
+                /// That one.
+                pub fn of(id: &str) -> Self {
+                    Self { $field: id.to_owned(), dry_run: None }
+                }
             }
         )+
     };

@@ -5,16 +5,16 @@ use crate::aws::{Paged, actions};
 use serde::{Deserialize, Serialize};
 
 /// A group that is named: of security, or of instances.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Group {
     /// `sg-...`.
     pub group_id: String,
 }
 
 /// An address of an interface.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct PrivateAddress {
     /// The address.
     pub private_ip_address: String,
@@ -23,17 +23,17 @@ pub struct PrivateAddress {
 }
 
 /// An IPv6 address of an interface.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Ipv6Address {
     /// The address.
-    #[serde(rename(deserialize = "ipv6Address"))]
+    #[serde(rename = "ipv6Address")]
     pub ipv6_address: String,
 }
 
 /// What an interface is attached to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Attachment {
     /// `i-...`, where it is an instance.
     pub instance_id: Option<String>,
@@ -42,8 +42,8 @@ pub struct Attachment {
 }
 
 /// An interface.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct NetworkInterface {
     /// `eni-...`.
     pub network_interface_id: String,
@@ -71,7 +71,7 @@ pub struct NetworkInterface {
     #[serde(deserialize_with = "set")]
     pub private_ip_addresses_set: Vec<PrivateAddress>,
     /// Its IPv6 addresses.
-    #[serde(rename(deserialize = "ipv6AddressesSet"), deserialize_with = "set")]
+    #[serde(rename = "ipv6AddressesSet", deserialize_with = "set")]
     pub ipv6_addresses_set: Vec<Ipv6Address>,
     /// Its security groups.
     #[serde(deserialize_with = "set")]
@@ -83,8 +83,16 @@ pub struct NetworkInterface {
     pub tag_set: Vec<Tag>,
 }
 
+impl NetworkInterface {
+    /// All its addresses, IPv4 before IPv6.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        let v4 = self.private_ip_addresses_set.iter().map(|address| address.private_ip_address.as_str());
+        v4.chain(self.ipv6_addresses_set.iter().map(|address| address.ipv6_address.as_str()))
+    }
+}
+
 /// What an instance does.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct State {
     /// `running`, `stopped`, ...
@@ -92,8 +100,8 @@ pub struct State {
 }
 
 /// An instance.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Instance {
     /// `i-...`.
     pub instance_id: String,
@@ -106,6 +114,13 @@ pub struct Instance {
     pub tag_set: Vec<Tag>,
 }
 
+impl Instance {
+    /// Whether it runs, or soon will.
+    pub fn is_up(&self) -> bool {
+        matches!(self.instance_state.name.as_str(), "running" | "pending")
+    }
+}
+
 /// Instances that were started together.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -116,8 +131,8 @@ pub struct Reservation {
 }
 
 /// A subnet.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Subnet {
     /// `subnet-...`.
     pub subnet_id: String,
@@ -126,13 +141,13 @@ pub struct Subnet {
     /// Its IPv4 network; empty where it has none.
     pub cidr_block: String,
     /// Whether it has no IPv4.
-    #[serde(rename(deserialize = "ipv6Native"))]
+    #[serde(rename = "ipv6Native")]
     pub ipv6_native: bool,
 }
 
 /// What a route table is used for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct RouteAssociation {
     /// Whether for all subnets of the VPC that have none of their own.
     pub main: bool,
@@ -141,8 +156,8 @@ pub struct RouteAssociation {
 }
 
 /// A route.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Route {
     /// Where to.
     pub destination_cidr_block: Option<String>,
@@ -159,8 +174,8 @@ pub struct Route {
 }
 
 /// A route table.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct RouteTable {
     /// `rtb-...`.
     pub route_table_id: String,
@@ -212,8 +227,8 @@ pub struct IpPermission {
 }
 
 /// A security group.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct SecurityGroup {
     /// `sg-...`.
     pub group_id: String,
@@ -223,8 +238,8 @@ pub struct SecurityGroup {
 }
 
 /// An endpoint in a VPC.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct VpcEndpoint {
     /// `vpce-...`.
     pub vpc_endpoint_id: String,
@@ -267,8 +282,8 @@ pub struct RevokeSecurityGroupIngress {
 }
 
 /// A rule of a security group.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "camelCase"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct SecurityGroupRule {
     /// `sgr-...`.
     pub security_group_rule_id: String,
