@@ -105,6 +105,7 @@ impl Row {
 /// over that are no padding.
 pub(super) fn decode(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     let (quick, rows) = (&**QUICK, ROWS.as_slice());
+    let look = |bits: u64| quick.get((bits >> (64 - QUICK_BITS)) as usize).copied().unwrap_or_default();
     out.reserve(bytes.len() * 8 / 5 + 2);
     // The next bits stand at the top; behind `count` of them there are zeros.
     let (mut bits, mut count) = (0u64, 0u32);
@@ -122,14 +123,14 @@ pub(super) fn decode(bytes: &[u8], out: &mut Vec<u8>) -> bool {
                 }
             }
         }
-        let mut next = quick.get((bits >> (64 - QUICK_BITS)) as usize).copied().unwrap_or_default();
+        let mut next = look(bits);
         while next.first != 0 && count >= QUICK_BITS {
             // Both, and away with the second where it is none: cheaper than to ask first.
             out.extend_from_slice(&next.bytes);
             out.truncate(out.len() - usize::from(next.first == next.both));
             bits <<= next.both;
             count -= u32::from(next.both);
-            next = quick.get((bits >> (64 - QUICK_BITS)) as usize).copied().unwrap_or_default();
+            next = look(bits);
         }
         // A long code may go on behind the bits at hand.
         if count < LONGEST && !rest.is_empty() {
